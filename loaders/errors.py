@@ -1,0 +1,55 @@
+"""Errors of loading. Each has a `code`, under which the user's language is looked up."""
+
+from __future__ import annotations
+
+
+class LoaderError(Exception):
+    """A file cannot be read. `details` fill the message shown to users."""
+
+    code = "unreadable_file"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class EmptyFileError(LoaderError):
+    """The file has no bytes."""
+
+    code = "empty_file"
+
+
+class NoTextError(LoaderError):
+    """The file was read, and no text was found in it."""
+
+    code = "no_text"
+
+
+class UnsupportedFormatError(LoaderError):
+    """No loader reads this kind of file."""
+
+    code = "unsupported_format"
+
+
+class DamagedFileError(LoaderError):
+    """The file is cut short or broken."""
+
+    code = "damaged_file"
+
+
+class EncryptedFileError(LoaderError):
+    """The file asks for a password."""
+
+    code = "encrypted_file"
+
+
+class LimitExceededError(LoaderError):
+    """The file is larger than a limit in the settings, which `details["limit"]` names."""
+
+    code = "limit_exceeded"
+
+
+class LoadingCancelledError(LoaderError):
+    """The caller cancelled between two pages."""
+
+    code = "cancelled"

@@ -1,0 +1,31 @@
+"""Errors of models."""
+
+from __future__ import annotations
+
+
+class ModelError(Exception):
+    """Base of this package's errors. `details` fill the message shown to users."""
+
+    code = "model_error"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class ModelNotFoundError(ModelError):
+    """No model of that name or in that folder."""
+
+    code = "model_not_found"
+
+
+class ModelUnavailableError(ModelError):
+    """The model exists and cannot be used now; trying again later may work."""
+
+    code = "model_unavailable"
+
+
+class ModelPackageMissingError(ModelError):
+    """An optional package is missing; `details["install"]` holds the exact pip command."""
+
+    code = "model_package_missing"

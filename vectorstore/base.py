@@ -1,0 +1,59 @@
+"""The interface of a search index: text and vectors in, scored ids out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredId:
+    """A chunk found, with the parts that its score was made of.
+
+    `score` is the calibrated relevance in [0, 1]; `dense_score` the cosine; `keyword_score`
+    the idf-weighted share of the query's terms that the chunk covers, in [0, 1].
+    """
+
+    id: int
+    score: float
+    dense_score: float
+    keyword_score: float
+
+
+class SearchIndex(Protocol):
+    """One knowledge base's index. Safe to be called from several threads at once."""
+
+    def __len__(self) -> int: ...
+
+    def ids(self) -> set[int]:
+        """All ids in the index."""
+        ...
+
+    def add(self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Add entries; `vectors` has shape (n, dimension), float32, unit length.
+
+        An id that is already there is replaced. Raises `IndexInputError` when lengths or the
+        dimension do not fit; nothing is added then.
+        """
+        ...
+
+    def remove(self, ids: Collection[int]) -> int:
+        """Remove entries; unknown ids are passed over. Returns how many were removed."""
+        ...
+
+    def search(
+        self, text: str, vector: np.ndarray, *, k: int, allowed: Collection[int] | None = None
+    ) -> list[ScoredId]:
+        """The `k` best entries, best first, among `allowed` ids when given.
+
+        `vector` has shape (dimension,), float32, unit length.
+        """
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write the index, atomically: a reader of `folder` sees the old files or the new."""
+        ...
