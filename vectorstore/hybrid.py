@@ -1,0 +1,146 @@
+"""Both arms as one index, with one relevance."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import uuid
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vectorstore.base import ScoredId
+from vectorstore.calibration import Calibration
+from vectorstore.chinese import fold, terms
+from vectorstore.dense import DenseIndex, checked_rows
+from vectorstore.errors import IndexFilesError, IndexInputError
+from vectorstore.keyword import KeywordIndex
+
+FORMAT = 1
+"""Version of the files; files of another are rebuilt from the catalogue."""
+MANIFEST = "index.json"
+CANDIDATES = 50
+"""Entries taken from each arm before the parts are computed."""
+
+
+class HybridIndex:
+    """Dense and keyword search fused into one calibrated relevance; a `SearchIndex`."""
+
+    def __init__(self, dimension: int, *, calibration: Calibration | None = None) -> None:
+        self.calibration = calibration or Calibration.default()
+        self._dense = DenseIndex(dimension)
+        self._keyword = KeywordIndex()
+        self._updating = threading.Lock()
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return self._dense.dimension
+
+    def __len__(self) -> int:
+        return len(self._dense)
+
+    def ids(self) -> set[int]:
+        """All ids in the index."""
+        return self._dense.ids()
+
+    def add(self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Add entries; see `SearchIndex.add`."""
+        if not len(ids) == len(texts) == len(set(ids)):
+            raise IndexInputError(f"{len(ids)} ids, {len(set(ids))} different, do not fit {len(texts)} texts")
+        rows = checked_rows(ids, vectors, self.dimension)
+        if not len(ids):
+            return
+        with self._updating:
+            self._keyword.add(ids, texts)
+            self._dense.add(ids, rows)
+
+    def remove(self, ids: Collection[int]) -> int:
+        """Remove entries; see `SearchIndex.remove`."""
+        with self._updating:
+            removed = self._dense.remove(ids)
+            if removed:
+                self._keyword.remove(ids)
+            return removed
+
+    def search(
+        self, text: str, vector: np.ndarray, *, k: int, allowed: Collection[int] | None = None
+    ) -> list[ScoredId]:
+        """The `k` best entries; see `SearchIndex.search`."""
+        question = np.ascontiguousarray(vector, dtype=np.float32)
+        if question.shape != (self.dimension,):
+            raise IndexInputError(
+                f"the question's vector has shape {question.shape}, not ({self.dimension},)"
+            )
+        if k <= 0:
+            return []
+        wide = max(CANDIDATES, k)
+        cosines = dict(self._dense.search(question, wide, allowed))
+        query = self._keyword.query_terms(fold(text))
+        by_keyword = [i for i, _ in self._keyword.search(query, wide, allowed)]
+        cosines.update(self._dense.cosines(question, [i for i in by_keyword if i not in cosines]))
+        texts = self._keyword.texts(cosines)
+        weight = sum(term.idf for term in query)
+        hits = []
+        for entry, folded in texts.items():
+            present = set(terms(folded))
+            covered = sum(term.idf for term in query if term.text in present)
+            coverage = covered / weight if weight else 0.0
+            cosine = cosines[entry]
+            score = self.calibration.relevance(cosine=cosine, coverage=coverage)
+            hits.append(ScoredId(entry, score, cosine, coverage))
+        hits.sort(key=lambda hit: (-hit.score, hit.id))
+        return hits[:k]
+
+    def save(self, folder: Path) -> None:
+        """Write the index, atomically; see `SearchIndex.save`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        version = uuid.uuid4().hex
+        target = folder / version
+        with self._updating:
+            (target / "keyword").mkdir(parents=True)
+            self._keyword.write(target / "keyword")
+            self._dense.write(target / "dense.faiss")
+            manifest = {"format": FORMAT, "version": version, "dimension": self.dimension, "count": len(self)}
+        part = folder / f"{version}.part"
+        part.write_text(json.dumps(manifest), encoding="utf-8")
+        part.replace(folder / MANIFEST)
+        for old in folder.iterdir():
+            if old.is_dir() and old.name != version:
+                shutil.rmtree(old, ignore_errors=True)
+
+    @classmethod
+    def load(cls, folder: Path, *, calibration: Calibration | None = None) -> HybridIndex:
+        """Read what `save` wrote.
+
+        Raises `IndexFilesError` when the files are missing, damaged or of another version.
+        """
+        manifest = _read_manifest(folder / MANIFEST)
+        files = folder / manifest["version"]
+        index = cls.__new__(cls)
+        index.calibration = calibration or Calibration.default()
+        index._dense = DenseIndex.read(files / "dense.faiss", manifest["dimension"])
+        index._keyword = KeywordIndex(files / "keyword")
+        index._updating = threading.Lock()
+        if len(index) != manifest["count"]:
+            raise IndexFilesError(f"{folder} holds {len(index)} entries, not {manifest['count']}")
+        return index
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        sound = (
+            manifest["format"] == FORMAT
+            and isinstance(manifest["dimension"], int)
+            and isinstance(manifest["count"], int)
+            and uuid.UUID(hex=manifest["version"]).hex == manifest["version"]
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise IndexFilesError(f"no index can be read from {path.parent}: {error}") from error
+    if not sound:
+        raise IndexFilesError(f"the index in {path.parent} is of another version")
+    return dict(manifest)

@@ -1,0 +1,188 @@
+"""The keyword arm: BM25 over Chinese characters, character pairs and words, with tantivy."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vectorstore.chinese import fold, terms
+from vectorstore.errors import IndexFilesError
+
+WRITER_BYTES = 15_000_000
+"""Memory that tantivy may fill before it writes a segment; its minimum."""
+MOST_TERMS = 64
+"""Terms of a question that are looked up; the rarest are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTerm:
+    """A term of the question and its inverse document frequency in the collection."""
+
+    text: str
+    idf: float
+
+
+class KeywordIndex:
+    """Terms to ids, on disk; the folded text of every entry is kept beside them."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._lock = threading.Lock()
+        self._folder = Path(tempfile.mkdtemp(prefix="zhiwen-index-"))
+        self._cleaner = weakref.finalize(self, shutil.rmtree, str(self._folder), ignore_errors=True)
+        if folder is not None:
+            _link_files(folder, self._folder)
+        self._index = _open(self._folder)
+        self._writer: Any = None
+
+    def add(self, ids: Sequence[int], texts: Sequence[str]) -> None:
+        """Add or replace entries."""
+        import tantivy
+
+        documents = []
+        for entry, text in zip(ids, texts, strict=True):
+            folded = fold(text)
+            document = tantivy.Document()
+            document.add_integer("id", entry)
+            document.add_text("terms", " ".join(terms(folded)))
+            document.add_bytes("text", folded.encode())
+            documents.append(document)
+        with self._lock:
+            writer = self._open_writer()
+            for entry in ids:
+                writer.delete_documents_by_term("id", entry)
+            for document in documents:
+                writer.add_document(document)
+            writer.commit()
+            self._index.reload()
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Remove entries; unknown ids are passed over."""
+        with self._lock:
+            writer = self._open_writer()
+            for entry in ids:
+                writer.delete_documents_by_term("id", entry)
+            writer.commit()
+            self._index.reload()
+
+    def _open_writer(self) -> Any:
+        if self._writer is None:
+            self._writer = self._index.writer(WRITER_BYTES, 1)
+        return self._writer
+
+    def query_terms(self, folded: str) -> list[QueryTerm]:
+        """The terms of a question, each once, the rarest of them when there are too many."""
+        searcher = self._index.searcher()
+        total = searcher.num_docs
+        found = []
+        for term in dict.fromkeys(terms(folded[:4_000])):
+            frequency = searcher.doc_freq("terms", term)
+            found.append(QueryTerm(term, math.log(1 + (total - frequency + 0.5) / (frequency + 0.5))))
+        return found
+
+    def search(
+        self, query: Sequence[QueryTerm], k: int, allowed: Collection[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """The `k` best entries by BM25, best first.
+
+        Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009).
+        """
+        import tantivy
+
+        if not query or k <= 0:
+            return []
+        schema = self._index.schema
+        kept = sorted(query, key=lambda term: -term.idf)[:MOST_TERMS]
+        should = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "terms", t.text)) for t in kept]
+        wanted = tantivy.Query.boolean_query(should)
+        if allowed is not None:
+            inside = tantivy.Query.const_score_query(
+                tantivy.Query.term_set_query(schema, "id", list(allowed)), 0.0
+            )
+            wanted = tantivy.Query.boolean_query([(tantivy.Occur.Must, wanted), (tantivy.Occur.Must, inside)])
+        searcher = self._index.searcher()
+        hits = searcher.search(wanted, k, count=False).hits
+        ids = searcher.fast_field_values("id", [address for _, address in hits])
+        return [(int(i), float(score)) for i, (score, _) in zip(ids, hits, strict=True)]
+
+    def texts(self, ids: Collection[int]) -> dict[int, str]:
+        """The folded text of each of `ids` that is in the index."""
+        import tantivy
+
+        if not ids:
+            return {}
+        searcher = self._index.searcher()
+        query = tantivy.Query.term_set_query(self._index.schema, "id", list(ids))
+        addresses = [address for _, address in searcher.search(query, len(ids), count=False).hits]
+        found = searcher.fast_field_values("id", addresses)
+        return {
+            int(i): searcher.doc(address)["text"][0].decode()
+            for i, address in zip(found, addresses, strict=True)
+        }
+
+    def write(self, folder: Path) -> None:
+        """Put the index's files into an empty `folder`."""
+        with self._lock:
+            _link_files(self._folder, folder)
+
+
+def _schema() -> Any:
+    import tantivy
+
+    builder = tantivy.SchemaBuilder()
+    builder.add_integer_field("id", indexed=True, fast=True)
+    builder.add_text_field("terms", tokenizer_name="whitespace", index_option="freq")
+    builder.add_bytes_field("text", stored=True)
+    return builder.build()
+
+
+def _open(folder: Path) -> Any:
+    import tantivy
+
+    try:
+        return tantivy.Index(_schema(), path=str(folder))
+    except ValueError as error:
+        raise IndexFilesError(f"the keyword files in {folder} cannot be read: {error}") from error
+
+
+def _link_files(source: Path, target: Path) -> None:
+    """Make `target` a copy of the index in `source`, sharing the segments, which never change.
+
+    A merge in the background may take a segment away between reading the list and linking; the
+    list is then read again.
+    """
+    for _ in range(100):
+        try:
+            meta = (source / "meta.json").read_bytes()
+            segments = [segment["segment_id"].replace("-", "") for segment in json.loads(meta)["segments"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexFilesError(f"the keyword files in {source} cannot be read: {error}") from error
+        names = [path.name for path in source.iterdir() if path.name.split(".")[0] in segments]
+        try:
+            for name in names:
+                _link(source / name, target / name)
+        except FileNotFoundError:
+            continue
+        (target / ".managed.json").write_text(json.dumps([*names, "meta.json"]), encoding="utf-8")
+        (target / "meta.json").write_bytes(meta)
+        return
+    raise IndexFilesError(f"the keyword files in {source} keep changing")
+
+
+def _link(source: Path, target: Path) -> None:
+    if target.exists():
+        return
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
