@@ -8,8 +8,9 @@ from typing import Literal
 
 from loaders.document import BlockKind, Box, Line, Problem
 
-DocumentState = Literal["pending", "ready", "ready_with_problems", "failed"]
+DocumentState = Literal["ready", "ready_with_problems"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
+JobFileState = Literal["queued", "ready", "ready_with_problems", "unchanged", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class KnowledgeBaseInfo:
 
 @dataclass(frozen=True, slots=True)
 class DocumentInfo:
-    """A stored document. `problems` of a failed one hold the reason."""
+    """A stored document. Its `problems` say what of it could not be read."""
 
     id: str
     name: str
@@ -40,20 +41,36 @@ class DocumentInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class JobFile:
+    """One file of a job. `id` names the document once it is stored, or that it only repeats."""
+
+    name: str
+    state: JobFileState
+    id: str | None
+    pages: int
+    chunks: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobInfo:
     """A piece of background work over some files, and how far it has come."""
 
     id: str
     knowledge_base: str
     state: JobState
-    done: int
-    total: int
     stage: str
-    """What is being done now, such as "parse 3/12" of the current file."""
-    documents: tuple[DocumentInfo, ...]
+    """What is being done now, such as "parse 3/12 handbook.pdf"; empty when nothing is."""
     error: str
+    """Code of what ended the whole job; the files' own reasons are their problems."""
+    documents: tuple[JobFile, ...]
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def done(self) -> int:
+        """How many files have come to their end."""
+        return sum(file.state != "queued" for file in self.documents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +99,5 @@ class Hit:
     def boxes(self, start: int = 0, end: int | None = None) -> tuple[Box, ...]:
         """Where `text[start:end]` stands on its pages; a line partly covered is cut in proportion."""
         stop = len(self.text) if end is None else end
-        found = []
-        for line in self.lines:
-            low, high = max(line.start, start), min(line.end, stop)
-            if low >= high:
-                continue
-            width = (line.box.x1 - line.box.x0) / (line.end - line.start)
-            x0 = line.box.x0 + (low - line.start) * width
-            x1 = line.box.x0 + (high - line.start) * width
-            found.append(Box(line.box.page, x0, line.box.y0, x1, line.box.y1))
-        return tuple(found)
+        parts = (line.cut(start, stop) for line in self.lines)
+        return tuple(part.box for part in parts if part is not None)

@@ -1,0 +1,307 @@
+"""The catalogue of knowledge bases and documents: the truth that every index is rebuilt from."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from knowledge_base import chunk_rows
+from knowledge_base.database import Database
+from knowledge_base.errors import DocumentNotFoundError, KnowledgeBaseExistsError, KnowledgeBaseNotFoundError
+from knowledge_base.files import StoredFile
+from knowledge_base.names import knowledge_base_name
+from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
+from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
+from loaders.document import Chunk, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeBaseKey:
+    """How the inside names a knowledge base, and what its index must agree with."""
+
+    id: int
+    name: str
+    revision: int
+    embedder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedDocument:
+    """A file that was parsed, split and embedded, ready to be committed."""
+
+    file: StoredFile
+    format: str
+    pages: int
+    problems: tuple[Problem, ...]
+    chunks: Sequence[Chunk]
+    vectors: np.ndarray
+    """Shape (len(chunks), dimension), float32."""
+
+
+class Catalogue:
+    """Reads and writes knowledge bases and documents; every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def create(self, name: str, description: str = "") -> KnowledgeBaseKey:
+        """Make a knowledge base. Raises `KnowledgeBaseExistsError` or `InvalidNameError`."""
+        name = knowledge_base_name(name)
+        try:
+            with self.database.write() as connection:
+                connection.execute(
+                    insert(knowledge_bases).values(name=name, description=description, created_at=now())
+                )
+        except IntegrityError as error:
+            raise KnowledgeBaseExistsError(f"knowledge base {name!r} is there already", name=name) from error
+        return self.key(name)
+
+    def ensure(self, name: str) -> KnowledgeBaseKey:
+        """Make the knowledge base when it is missing."""
+        try:
+            return self.key(knowledge_base_name(name))
+        except KnowledgeBaseNotFoundError:
+            try:
+                return self.create(name)
+            except KnowledgeBaseExistsError:  # another process was quicker
+                return self.key(knowledge_base_name(name))
+
+    def key(self, name: str) -> KnowledgeBaseKey:
+        """Look a knowledge base up. Raises `KnowledgeBaseNotFoundError`."""
+        with self.database.read() as connection:
+            row = connection.execute(select(knowledge_bases).where(knowledge_bases.c.name == name)).first()
+        if row is None:
+            raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
+        return KnowledgeBaseKey(row.id, row.name, row.revision, row.embedder)
+
+    def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
+        """All knowledge bases by name."""
+        with self.database.read() as connection:
+            return _infos(connection)
+
+    def knowledge_base(self, name: str) -> KnowledgeBaseInfo:
+        """One knowledge base. Raises `KnowledgeBaseNotFoundError`."""
+        with self.database.read() as connection:
+            for info in _infos(connection, knowledge_bases.c.name == name):
+                return info
+        raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
+
+    def update(self, name: str, *, new_name: str | None = None, description: str | None = None) -> None:
+        """Rename or describe a knowledge base."""
+        key = self.key(name)
+        values: dict[str, str] = {}
+        if new_name is not None:
+            values["name"] = knowledge_base_name(new_name)
+        if description is not None:
+            values["description"] = description
+        if not values:
+            return
+        try:
+            with self.database.write() as connection:
+                connection.execute(
+                    update(knowledge_bases).where(knowledge_bases.c.id == key.id).values(values)
+                )
+        except IntegrityError as error:
+            raise KnowledgeBaseExistsError(
+                f"knowledge base {new_name!r} is there already", name=new_name
+            ) from error
+
+    def delete(self, name: str) -> KnowledgeBaseKey:
+        """Delete a knowledge base with all its documents."""
+        key = self.key(name)
+        with self.database.write() as connection:
+            connection.execute(delete(knowledge_bases).where(knowledge_bases.c.id == key.id))
+        return key
+
+    def documents(self, knowledge_base_id: int) -> list[DocumentInfo]:
+        """A knowledge base's documents by name."""
+        with self.database.read() as connection:
+            return document_infos(connection, documents.c.knowledge_base_id == knowledge_base_id)
+
+    def document(self, knowledge_base_id: int, document_id: str) -> DocumentInfo:
+        """One document. Raises `DocumentNotFoundError`."""
+        with self.database.read() as connection:
+            return _document(connection, knowledge_base_id, document_id)
+
+    def stored_sha256(self, knowledge_base_id: int, document_id: str) -> str:
+        """Digest of the document's file. Raises `DocumentNotFoundError`."""
+        with self.database.read() as connection:
+            digest = connection.execute(
+                select(documents.c.sha256).where(
+                    documents.c.knowledge_base_id == knowledge_base_id, documents.c.id == document_id
+                )
+            ).scalar()
+        if digest is None:
+            raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
+        return str(digest)
+
+    def same(self, knowledge_base_id: int, file: StoredFile, pipeline: str) -> DocumentInfo | None:
+        """The document that `file` would only repeat: the same bytes through the same pipeline.
+
+        A document of the same name decides alone: with other bytes it is to be replaced, whatever
+        else holds these bytes. Without one, the bytes are recognised under any name.
+        """
+        inside = documents.c.knowledge_base_id == knowledge_base_id
+        unchanged = (documents.c.sha256 == file.sha256) & (documents.c.pipeline == pipeline)
+        with self.database.read() as connection:
+            named = select(documents.c.id).where(inside, documents.c.name == file.name)
+            of_name = connection.execute(named).scalar()
+            same = documents.c.id == of_name if of_name is not None else documents.c.sha256 == file.sha256
+            found = document_infos(connection, inside, same, unchanged)
+        return found[0] if found else None
+
+    def commit(
+        self, key: KnowledgeBaseKey, prepared: Sequence[PreparedDocument], *, pipeline: str, embedder: str
+    ) -> list[DocumentInfo]:
+        """Store documents with their chunks and vectors, all or none.
+
+        A document of the same name is replaced and keeps its id; so is one with the same bytes
+        under another name that went through an older pipeline.
+        """
+        with self.database.write() as connection:
+            ids = []
+            for document in prepared:
+                document_id = _upsert(connection, key.id, document, pipeline)
+                chunk_rows.replace_chunks(
+                    connection, key.id, document_id, document.chunks, document.vectors, embedder=embedder
+                )
+                ids.append(document_id)
+            _bump(connection, key.id, embedder=embedder)
+            return [_document(connection, key.id, document_id) for document_id in ids]
+
+    def delete_document(self, knowledge_base_id: int, document_id: str) -> None:
+        """Delete a document with its chunks. Raises `DocumentNotFoundError`."""
+        with self.database.write() as connection:
+            gone = connection.execute(
+                delete(documents).where(
+                    documents.c.knowledge_base_id == knowledge_base_id, documents.c.id == document_id
+                )
+            )
+            if not gone.rowcount:
+                raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
+            _bump(connection, knowledge_base_id)
+
+    def unreferenced(self, digests: set[str]) -> set[str]:
+        """Those of `digests` that no document and no unfinished job needs."""
+        return digests - self.referenced()
+
+    def referenced(self) -> set[str]:
+        """Digests of the files that a document or an unfinished job needs."""
+        with self.database.read() as connection:
+            used = set(connection.execute(select(documents.c.sha256)).scalars())
+            waiting = (
+                select(job_files.c.sha256)
+                .join(jobs, jobs.c.id == job_files.c.job_id)
+                .where(jobs.c.state.in_(["queued", "running"]) | job_files.c.retryable)
+            )
+            used.update(connection.execute(waiting).scalars())
+        return used
+
+
+def now() -> datetime:
+    """The time in UTC, without a zone, as the catalogue keeps it."""
+    return datetime.now(timezone.utc).replace(tzinfo=None)
+
+
+def document_infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[DocumentInfo]:
+    """Documents that meet the conditions, by name."""
+    count = (
+        select(func.count())
+        .where(chunks.c.document_id == documents.c.id)
+        .correlate(documents)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(documents, count.label("chunks")).where(*conditions).order_by(documents.c.name)
+    )
+    return [_info(row) for row in rows]
+
+
+def _document(connection: Connection, knowledge_base_id: int, document_id: str) -> DocumentInfo:
+    found = document_infos(
+        connection, documents.c.knowledge_base_id == knowledge_base_id, documents.c.id == document_id
+    )
+    if not found:
+        raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
+    return found[0]
+
+
+def _info(row: Row[Any]) -> DocumentInfo:
+    problems = tuple(Problem(**problem) for problem in row.problems)
+    return DocumentInfo(
+        id=row.id,
+        name=row.name,
+        state="ready_with_problems" if problems else "ready",
+        format=row.format,
+        size=row.size,
+        pages=row.pages,
+        chunks=row.chunks,
+        problems=problems,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnowledgeBaseInfo]:
+    def count(table: Any) -> Any:
+        matching = table.c.knowledge_base_id == knowledge_bases.c.id
+        return (
+            select(func.count())
+            .select_from(table)
+            .where(matching)
+            .correlate(knowledge_bases)
+            .scalar_subquery()
+        )
+
+    statement = select(
+        knowledge_bases, count(documents).label("documents"), count(chunks).label("chunks")
+    ).where(*conditions)
+    rows = connection.execute(statement.order_by(knowledge_bases.c.name))
+    return [
+        KnowledgeBaseInfo(row.name, row.description, row.documents, row.chunks, row.created_at)
+        for row in rows
+    ]
+
+
+def _upsert(connection: Connection, knowledge_base_id: int, document: PreparedDocument, pipeline: str) -> str:
+    file = document.file
+    inside = documents.c.knowledge_base_id == knowledge_base_id
+    by_name = select(documents.c.id).where(inside, documents.c.name == file.name)
+    by_bytes = select(documents.c.id).where(inside, documents.c.sha256 == file.sha256)
+    values = {
+        "name": file.name,
+        "sha256": file.sha256,
+        "size": file.size,
+        "format": document.format,
+        "pages": document.pages,
+        "problems": [{"code": p.code, "message": p.message, "page": p.page} for p in document.problems],
+        "pipeline": pipeline,
+        "updated_at": now(),
+    }
+    document_id = connection.execute(by_name).scalar() or connection.execute(by_bytes).scalar()
+    if document_id is not None:
+        connection.execute(update(documents).where(documents.c.id == document_id).values(values))
+        return str(document_id)
+    new_id = secrets.token_hex(8)
+    connection.execute(
+        insert(documents).values(
+            id=new_id, knowledge_base_id=knowledge_base_id, created_at=values["updated_at"], **values
+        )
+    )
+    return new_id
+
+
+def _bump(connection: Connection, knowledge_base_id: int, *, embedder: str | None = None) -> None:
+    values: dict[str, Any] = {"revision": knowledge_bases.c.revision + 1}
+    if embedder is not None:
+        values["embedder"] = embedder
+    connection.execute(
+        update(knowledge_bases).where(knowledge_bases.c.id == knowledge_base_id).values(values)
+    )

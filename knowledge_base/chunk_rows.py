@@ -1,0 +1,207 @@
+"""Chunks and their vectors in the catalogue: writing a document's, reading them back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from knowledge_base.tables import chunks, documents, knowledge_bases, vectors
+from knowledge_base.types import Hit
+from loaders.document import Box, Chunk, Line
+
+_Item = TypeVar("_Item")
+_BATCH = 500
+"""Ids in one statement; SQLite takes no more than 32,766 parameters."""
+
+
+def search_hash(chunk: Chunk) -> bytes:
+    """Digest of what is embedded: chunks that share it share their vector."""
+    return hashlib.sha256(chunk.search_text.encode("utf-8", "replace")).digest()[:16]
+
+
+def known_vectors(
+    connection: Connection, hashes: Collection[bytes], embedder: str
+) -> dict[bytes, np.ndarray]:
+    """Vectors that `embedder` made earlier of the same texts, in any knowledge base."""
+    found: dict[bytes, np.ndarray] = {}
+    for batch in _batches(hashes):
+        rows = connection.execute(
+            select(chunks.c.search_hash, vectors.c.vector)
+            .join(vectors, vectors.c.chunk_id == chunks.c.id)
+            .where(chunks.c.search_hash.in_(batch), vectors.c.embedder == embedder)
+        )
+        found.update((digest, _vector(blob)) for digest, blob in rows)
+    return found
+
+
+def replace_chunks(
+    connection: Connection,
+    knowledge_base_id: int,
+    document_id: str,
+    new_chunks: Sequence[Chunk],
+    new_vectors: np.ndarray,
+    *,
+    embedder: str,
+) -> None:
+    """Make `new_chunks` the document's only ones; those unchanged keep their ids and vectors.
+
+    `new_vectors` has shape (len(new_chunks), dimension), float32.
+    """
+    old: dict[tuple[bytes, str], list[int]] = defaultdict(list)
+    for row in connection.execute(
+        select(chunks.c.id, chunks.c.search_hash, chunks.c.text)
+        .join(vectors, vectors.c.chunk_id == chunks.c.id)
+        .where(chunks.c.document_id == document_id, vectors.c.embedder == embedder)
+        .order_by(chunks.c.position.desc())
+    ):
+        old[row.search_hash, row.text].append(row.id)
+    kept: set[int] = set()
+    added: list[tuple[dict[str, Any], np.ndarray]] = []
+    for position, (chunk, vector) in enumerate(zip(new_chunks, new_vectors, strict=True)):
+        values = _values(chunk, position, document_id, knowledge_base_id)
+        same = old[values["search_hash"], chunk.text]
+        if same:
+            kept.add(same[-1])
+            connection.execute(update(chunks).where(chunks.c.id == same.pop()).values(values))
+        else:
+            added.append((values, vector))
+    stale = select(chunks.c.id).where(chunks.c.document_id == document_id)
+    ids = [id for (id,) in connection.execute(stale) if id not in kept]
+    for batch in _batches(ids):
+        connection.execute(delete(chunks).where(chunks.c.id.in_(batch)))
+    for values, vector in added:
+        (chunk_id,) = connection.execute(insert(chunks).values(values)).inserted_primary_key or (None,)
+        blob = np.ascontiguousarray(vector, dtype="<f4").tobytes()
+        connection.execute(insert(vectors).values(chunk_id=chunk_id, embedder=embedder, vector=blob))
+
+
+def revision(connection: Connection, knowledge_base_id: int) -> int:
+    """How many commits the knowledge base's chunks have seen; 0 when it is gone."""
+    statement = select(knowledge_bases.c.revision).where(knowledge_bases.c.id == knowledge_base_id)
+    return connection.execute(statement).scalar() or 0
+
+
+def enabled_ids(connection: Connection, knowledge_base_id: int) -> set[int]:
+    """Ids of the chunks that may be found."""
+    statement = select(chunks.c.id).where(chunks.c.knowledge_base_id == knowledge_base_id, chunks.c.enabled)
+    return set(connection.execute(statement).scalars())
+
+
+def index_entries(
+    connection: Connection, ids: Collection[int]
+) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
+    """What the search index needs of these chunks, in batches: ids, texts and vectors."""
+    for batch in _batches(sorted(ids)):
+        rows = connection.execute(
+            select(chunks, vectors.c.vector)
+            .join(vectors, vectors.c.chunk_id == chunks.c.id)
+            .where(chunks.c.id.in_(batch))
+        ).all()
+        if rows:
+            texts = [to_chunk(row).search_text for row in rows]
+            yield [row.id for row in rows], texts, np.stack([_vector(row.vector) for row in rows])
+
+
+def document_chunk_ids(connection: Connection, document_ids: Collection[str]) -> set[int]:
+    """Ids of the chunks of these documents."""
+    found: set[int] = set()
+    for batch in _batches(document_ids):
+        found.update(connection.execute(select(chunks.c.id).where(chunks.c.document_id.in_(batch))).scalars())
+    return found
+
+
+def document_chunks(connection: Connection, document_id: str) -> list[Row[Any]]:
+    """A document's chunks in order, as rows of the table."""
+    statement = select(chunks).where(chunks.c.document_id == document_id).order_by(chunks.c.position)
+    return list(connection.execute(statement))
+
+
+def hits(connection: Connection, scores: dict[int, tuple[float, float, float]]) -> dict[int, Hit]:
+    """The chunks with these scores (relevance, cosine, coverage); those gone since are left out."""
+    found: dict[int, Hit] = {}
+    for batch in _batches(scores):
+        rows = connection.execute(
+            select(chunks, documents.c.name.label("document"), knowledge_bases.c.name.label("knowledge_base"))
+            .join(documents, documents.c.id == chunks.c.document_id)
+            .join(knowledge_bases, knowledge_bases.c.id == chunks.c.knowledge_base_id)
+            .where(chunks.c.id.in_(batch), chunks.c.enabled)
+        )
+        for row in rows:
+            score, dense_score, keyword_score = scores[row.id]
+            chunk = to_chunk(row)
+            found[row.id] = Hit(
+                score=score,
+                dense_score=dense_score,
+                keyword_score=keyword_score,
+                knowledge_base=row.knowledge_base,
+                document=row.document,
+                document_id=row.document_id,
+                chunk_id=row.id,
+                page=chunk.page,
+                text=chunk.text,
+                kind=chunk.kind,
+                header=chunk.header,
+                question=chunk.question,
+                heading_path=chunk.heading_path,
+                lines=chunk.lines,
+            )
+    return found
+
+
+def to_chunk(row: Row[Any]) -> Chunk:
+    """Read a chunk back from its row."""
+    lines = tuple(Line(start, end, Box(page, *box)) for start, end, page, *box in row.lines)
+    return Chunk(
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        page=row.page,
+        heading_path=tuple(row.heading_path),
+        kind=row.kind,
+        header=row.header,
+        question=row.question,
+        lines=lines,
+    )
+
+
+def _values(chunk: Chunk, position: int, document_id: str, knowledge_base_id: int) -> dict[str, Any]:
+    lines = [
+        [
+            line.start,
+            line.end,
+            line.box.page,
+            *(round(v, 5) for v in (line.box.x0, line.box.y0, line.box.x1, line.box.y1)),
+        ]
+        for line in chunk.lines
+    ]
+    return {
+        "document_id": document_id,
+        "knowledge_base_id": knowledge_base_id,
+        "position": position,
+        "start": chunk.start,
+        "end": chunk.end,
+        "page": chunk.page,
+        "kind": chunk.kind,
+        "text": chunk.text,
+        "header": chunk.header,
+        "question": chunk.question,
+        "heading_path": list(chunk.heading_path),
+        "lines": lines,
+        "search_hash": search_hash(chunk),
+    }
+
+
+def _vector(blob: bytes) -> np.ndarray:
+    return np.frombuffer(blob, dtype="<f4")
+
+
+def _batches(items: Iterable[_Item]) -> Iterator[list[_Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, _BATCH)):
+        yield batch

@@ -1,0 +1,73 @@
+"""Errors of the knowledge base. Each has a `code`, under which the user's language is looked up."""
+
+from __future__ import annotations
+
+
+class KnowledgeBaseError(Exception):
+    """Base of this package's errors. `details` fill the message shown to users."""
+
+    code = "knowledge_base_error"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class KnowledgeBaseNotFoundError(KnowledgeBaseError):
+    """There is no knowledge base of that name."""
+
+    code = "knowledge_base_not_found"
+
+
+class KnowledgeBaseExistsError(KnowledgeBaseError):
+    """A knowledge base of that name is there already."""
+
+    code = "knowledge_base_exists"
+
+
+class InvalidNameError(KnowledgeBaseError):
+    """A name is empty, too long, holds control characters, or would be a path."""
+
+    code = "invalid_name"
+
+
+class DocumentNotFoundError(KnowledgeBaseError):
+    """There is no such document in the knowledge base."""
+
+    code = "document_not_found"
+
+
+class ChunkNotFoundError(KnowledgeBaseError):
+    """There is no such chunk in the knowledge base."""
+
+    code = "chunk_not_found"
+
+
+class JobNotFoundError(KnowledgeBaseError):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class JobStateError(KnowledgeBaseError):
+    """The job cannot be cancelled or tried again in the state it is in."""
+
+    code = "job_state"
+
+
+class QueueFullError(KnowledgeBaseError):
+    """Too many jobs are waiting; try again later."""
+
+    code = "queue_full"
+
+
+class EmbedderChangedError(KnowledgeBaseError):
+    """The knowledge base was made with another embedder; rebuild it first."""
+
+    code = "embedder_changed"
+
+
+class DataFolderError(KnowledgeBaseError):
+    """The data folder cannot be used: rights, space, or data of a newer version."""
+
+    code = "data_folder"

@@ -1,0 +1,101 @@
+"""The files as they were given, each stored once under the SHA-256 of its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from knowledge_base.errors import DataFolderError
+from loaders.errors import LimitExceededError
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the store. `name` is what the user called it, and no part of `path`."""
+
+    name: str
+    sha256: str
+    size: int
+    path: Path
+
+
+class FileStore:
+    """Keeps files in `folder`, out of reach of the names that users give."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._incoming = folder / "incoming"
+
+    def put(self, name: str, blocks: Iterable[bytes], *, max_bytes: int) -> StoredFile:
+        """Stream `blocks` to the disk; nothing remains when this raises.
+
+        Raises `LimitExceededError` beyond `max_bytes` and `DataFolderError` when the disk is
+        full or cannot be written to.
+        """
+        digest = hashlib.sha256()
+        size = 0
+        temporary: Path | None = None
+        try:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as out:
+                temporary = Path(out.name)
+                for block in blocks:
+                    size += len(block)
+                    if size > max_bytes:
+                        raise LimitExceededError(
+                            f"{name} is larger than {max_bytes} bytes",
+                            name=name,
+                            limit="file_bytes",
+                            maximum=max_bytes,
+                        )
+                    digest.update(block)
+                    out.write(block)
+                out.flush()
+                os.fsync(out.fileno())
+            path = self.path(digest.hexdigest())
+            path.parent.mkdir(exist_ok=True)
+            temporary.replace(path)
+        except OSError as error:
+            raise DataFolderError(
+                f"cannot store {name}: {error.strerror}", name=name, reason=str(error.strerror)
+            ) from error
+        finally:
+            if temporary is not None:
+                temporary.unlink(missing_ok=True)
+        return StoredFile(name, digest.hexdigest(), size, path)
+
+    def put_path(self, name: str, source: Path, *, max_bytes: int) -> StoredFile:
+        """Copy the file at `source` into the store."""
+        try:
+            with source.open("rb") as stream:
+                return self.put(name, iter(lambda: stream.read(_BLOCK), b""), max_bytes=max_bytes)
+        except OSError as error:
+            raise DataFolderError(
+                f"cannot read {source}: {error.strerror}", name=name, reason=str(error.strerror)
+            ) from error
+
+    def path(self, sha256: str) -> Path:
+        """Where the file with this digest stands, or would stand."""
+        return self._folder / sha256[:2] / sha256
+
+    def remove(self, digests: Iterable[str]) -> None:
+        """Delete files that nothing refers to any more."""
+        for sha256 in digests:
+            self.path(sha256).unlink(missing_ok=True)
+
+    def digests(self) -> set[str]:
+        """All files in the store."""
+        return {path.name for path in self._folder.glob("??/*")}
+
+    def sweep(self, referenced: set[str]) -> int:
+        """Delete what a killed process left: half-written files and those not `referenced`."""
+        left = [*self._incoming.glob("*"), *(self.path(d) for d in self.digests() - referenced)]
+        for path in left:
+            path.unlink(missing_ok=True)
+        return len(left)

@@ -1,0 +1,283 @@
+"""From files to retrievable documents: parse, split, embed, commit, index."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+
+from knowledge_base import chunk_rows
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, PreparedDocument
+from knowledge_base.errors import EmbedderChangedError
+from knowledge_base.files import FileStore, StoredFile
+from knowledge_base.indexes import IndexCache
+from knowledge_base.types import DocumentInfo
+from loaders.document import Chunk, ParsedDocument, Problem
+from loaders.errors import LoaderError, LoadingCancelledError
+from models.embedder import Embedder
+from models.errors import ModelError
+
+logger = logging.getLogger(__name__)
+
+COMMIT_CHUNKS = 256
+"""Documents are committed together once they hold this many chunks."""
+_EMBED_AT_ONCE = 64
+"""Texts embedded between two looks at the cancel signal."""
+
+
+class Parser(Protocol):
+    """Reads a file into a `ParsedDocument`. Raises a `LoaderError`."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names everything that changes what is read from the same bytes."""
+        ...
+
+    def parse(
+        self,
+        path: Path,
+        *,
+        name: str,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ParsedDocument:
+        """Read the file at `path`, which the user called `name`."""
+        ...
+
+
+class Splitter(Protocol):
+    """Cuts a document into chunks."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the method and its parameters."""
+        ...
+
+    def split(self, document: ParsedDocument) -> list[Chunk]:
+        """Cut the document; the chunks' spans point into its text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an ingestion stands: file `file` of `files`, and `done` of `total` in its stage."""
+
+    file: int
+    files: int
+    name: str
+    stage: Literal["parse", "embed", "commit"]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedFile:
+    """What became of one file."""
+
+    name: str
+    state: Literal["ready", "ready_with_problems", "failed", "unchanged"]
+    document: DocumentInfo | None
+    problems: tuple[Problem, ...]
+    retryable: bool = False
+    """True when the failure lay outside the file, so that trying again may succeed."""
+
+
+class Ingestor:
+    """Brings files into knowledge bases. Safe to be called from several threads at once."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        files: FileStore,
+        indexes: IndexCache,
+        *,
+        parser: Parser,
+        splitter: Splitter,
+        embedder: Callable[[], Embedder],
+    ) -> None:
+        self._catalogue = catalogue
+        self._files = files
+        self._indexes = indexes
+        self._parser = parser
+        self._splitter = splitter
+        self._embedder = embedder
+        self.pipeline = f"{parser.fingerprint};{splitter.fingerprint}"
+
+    def ingest(
+        self,
+        key: KnowledgeBaseKey,
+        files: Sequence[StoredFile],
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+        finished: Callable[[int, IngestedFile], None] = lambda _i, _f: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[IngestedFile]:
+        """Ingest `files`; each one's failure stays its own.
+
+        `finished` is told a file's position and outcome as soon as it is committed. Raises
+        `LoadingCancelledError` when cancelled (what was committed until then stays), and
+        `EmbedderChangedError` when the knowledge base needs a rebuild first.
+        """
+        if key.embedder not in {"", self._embedder().fingerprint}:
+            raise EmbedderChangedError(
+                f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
+            )
+        results: dict[int, IngestedFile] = {}
+        pending: list[tuple[int, StoredFile, ParsedDocument, list[Chunk]]] = []
+
+        def finish(position: int, result: IngestedFile) -> None:
+            results[position] = result
+            finished(position, result)
+
+        def flush() -> None:
+            batch, pending[:] = list(pending), []
+            if batch:
+                for (position, *_), result in zip(
+                    batch, self._commit(key, batch, len(files), progress, cancelled), strict=True
+                ):
+                    finish(position, result)
+
+        seen: set[tuple[str, str]] = set()
+        for position, file in enumerate(files):
+            if (file.sha256, file.name) in seen or any(p[1].sha256 == file.sha256 for p in pending):
+                flush()  # so that the same bytes twice in one batch are recognised too
+            seen.add((file.sha256, file.name))
+            same = self._catalogue.same(key.id, file, self.pipeline)
+            if same is not None:
+                finish(position, IngestedFile(file.name, "unchanged", same, same.problems))
+                continue
+            try:
+                document = self._parser.parse(
+                    file.path,
+                    name=file.name,
+                    progress=lambda done, total, at=position, of=file: progress(  # type: ignore[misc]
+                        Progress(at, len(files), of.name, "parse", done, total)
+                    ),
+                    cancelled=cancelled,
+                )
+            except LoadingCancelledError:
+                flush()
+                raise
+            except LoaderError as error:
+                finish(position, failed(file.name, error))
+                continue
+            pending.append((position, file, document, self._splitter.split(document)))
+            if sum(len(chunks) for *_, chunks in pending) >= COMMIT_CHUNKS:
+                flush()
+        flush()
+        self._bring_up_to_date(key)
+        return [results[position] for position in sorted(results)]
+
+    def rebuild(
+        self, key: KnowledgeBaseKey, *, progress: Callable[[Progress], None] = lambda _: None
+    ) -> None:
+        """Parse, split and embed every document again as the settings are now.
+
+        The old state serves until all is ready, and stays when anything fails.
+        """
+        prepared = []
+        infos = self._catalogue.documents(key.id)
+        for position, info in enumerate(infos):
+            sha256 = self._catalogue.stored_sha256(key.id, info.id)
+            file = StoredFile(info.name, sha256, info.size, self._files.path(sha256))
+            progress(Progress(position, len(infos), info.name, "parse", position, len(infos)))
+            document = self._parser.parse(file.path, name=file.name)
+            chunks = self._splitter.split(document)
+            prepared.append(
+                _prepared(file, document, chunks, self._embed(chunks, lambda _: None, lambda: False))
+            )
+        fingerprint = self._embedder().fingerprint
+        self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=fingerprint)
+        self._indexes.drop(key.id)
+        self._bring_up_to_date(key)
+
+    def _commit(
+        self,
+        key: KnowledgeBaseKey,
+        batch: Sequence[tuple[int, StoredFile, ParsedDocument, list[Chunk]]],
+        files: int,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> Iterable[IngestedFile]:
+        chunks = [chunk for *_, document_chunks in batch for chunk in document_chunks]
+        at, name = batch[-1][0], batch[-1][1].name
+        try:
+            vectors = self._embed(
+                chunks,
+                lambda done: progress(Progress(at, files, name, "embed", done, len(chunks))),
+                cancelled,
+            )
+        except ModelError as error:
+            return [failed(file.name, error, retryable=True) for _, file, *_ in batch]
+        embedder = self._embedder().fingerprint
+        progress(Progress(at, files, name, "commit", len(chunks), len(chunks)))
+        prepared, start = [], 0
+        for _, file, document, document_chunks in batch:
+            end = start + len(document_chunks)
+            prepared.append(_prepared(file, document, document_chunks, vectors[start:end]))
+            start = end
+        infos = self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=embedder)
+        self._bring_up_to_date(key, save=False)
+        return [
+            IngestedFile(file.name, "ready_with_problems" if info.problems else "ready", info, info.problems)
+            for (_, file, *_), info in zip(batch, infos, strict=True)
+        ]
+
+    def _embed(
+        self, chunks: Sequence[Chunk], progress: Callable[[int], None], cancelled: Callable[[], bool]
+    ) -> np.ndarray:
+        """Vectors of the chunks; texts embedded before, here or elsewhere, are not embedded again."""
+        embedder = self._embedder()
+        hashes = [chunk_rows.search_hash(chunk) for chunk in chunks]
+        with self._catalogue.database.read() as connection:
+            known = chunk_rows.known_vectors(connection, set(hashes), embedder.fingerprint)
+        texts = {
+            digest: chunk.search_text
+            for digest, chunk in zip(hashes, chunks, strict=True)
+            if digest not in known
+        }
+        # Longest first: the slices then hold texts of like length, which batch without padding.
+        missing = sorted(texts, key=lambda digest: -len(texts[digest]))
+        for start in range(0, len(missing), _EMBED_AT_ONCE):
+            if cancelled():
+                raise LoadingCancelledError("cancelled while embedding")
+            part = missing[start : start + _EMBED_AT_ONCE]
+            known.update(
+                zip(part, embedder.encode_documents([texts[digest] for digest in part]), strict=True)
+            )
+            progress(start + len(part))
+        if not chunks:
+            return np.empty((0, embedder.dimension), dtype=np.float32)
+        return np.stack([known[digest] for digest in hashes])
+
+    def _bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
+        current = self._catalogue.key(key.name)
+        if not current.embedder:
+            return
+        self._indexes.index(current, dimension=self._embedder().dimension)
+        if save:
+            self._indexes.save(current)
+
+
+def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedFile:
+    """The outcome of a file that could not be ingested."""
+    code = getattr(error, "code", "internal_error")
+    logger.info("file failed: %s", code)
+    return IngestedFile(name, "failed", None, (Problem(code, str(error)),), retryable)
+
+
+def _prepared(
+    file: StoredFile, document: ParsedDocument, chunks: Sequence[Chunk], vectors: np.ndarray
+) -> PreparedDocument:
+    return PreparedDocument(
+        file=file,
+        format=document.format,
+        pages=document.pages,
+        problems=document.problems,
+        chunks=chunks,
+        vectors=vectors,
+    )

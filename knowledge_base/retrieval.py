@@ -1,0 +1,80 @@
+"""From a question to the chunks that may answer it, over one or several knowledge bases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from knowledge_base import chunk_rows
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.errors import EmbedderChangedError
+from knowledge_base.indexes import IndexCache
+from knowledge_base.types import Hit
+from models.embedder import Embedder
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What a query found. `query_vector` has shape (dimension,), float32, unit length."""
+
+    hits: list[Hit]
+    query_vector: np.ndarray
+
+
+class Retriever:
+    """Searches knowledge bases. Safe to be called from several threads at once."""
+
+    def __init__(self, catalogue: Catalogue, indexes: IndexCache, *, embedder: Callable[[], Embedder]) -> None:
+        self._catalogue = catalogue
+        self._indexes = indexes
+        self._embedder = embedder
+
+    def search(
+        self,
+        query: str,
+        knowledge_bases: Sequence[str],
+        *,
+        top_k: int,
+        threshold: float,
+        document_ids: Collection[str] | None = None,
+    ) -> Retrieval:
+        """The `top_k` best chunks with a relevance of at least `threshold`, best first.
+
+        Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when a knowledge base
+        holds vectors that the present embedder cannot be compared with.
+        """
+        keys = [self._catalogue.key(name) for name in dict.fromkeys(knowledge_bases)]
+        embedder = self._embedder()
+        vector = embedder.encode_query(query)
+        found: list[Hit] = []
+        for key in keys:
+            if key.embedder:  # else nothing was ever stored in it
+                found.extend(self._search_one(key, embedder, query, vector, top_k, document_ids))
+        # Ties are broken by age so that the same question always gets the same order.
+        found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
+        return Retrieval([hit for hit in found if hit.score >= threshold][:top_k], vector)
+
+    def _search_one(
+        self,
+        key: KnowledgeBaseKey,
+        embedder: Embedder,
+        query: str,
+        vector: np.ndarray,
+        top_k: int,
+        document_ids: Collection[str] | None,
+    ) -> list[Hit]:
+        if key.embedder != embedder.fingerprint:
+            raise EmbedderChangedError(
+                f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
+            )
+        index = self._indexes.index(key, dimension=embedder.dimension, wait=False)
+        allowed = None
+        if document_ids is not None:
+            with self._catalogue.database.read() as connection:
+                allowed = chunk_rows.document_chunk_ids(connection, document_ids)
+        scored = index.search(query, vector, k=top_k, allowed=allowed)
+        scores = {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored}
+        with self._catalogue.database.read() as connection:
+            return list(chunk_rows.hits(connection, scores).values())
