@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from loaders.document import Page
+from loaders.errors import LimitExceededError, LoadingCancelledError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,10 @@ class RecognisedLine(Protocol):
     """One line of text found in a picture."""
 
     @property
-    def text(self) -> str: ...
+    def text(self) -> str:
+        """The line's characters."""
+        ...
+
     @property
     def confidence(self) -> float:
         """In [0, 1]."""
@@ -63,6 +67,36 @@ class LoadOptions:
     """Called after each page with its number and the number of pages."""
     cancelled: Callable[[], bool] | None = None
     """Asked between pages; True ends the load with `LoadingCancelledError`."""
+
+    def check_cancelled(self) -> None:
+        """Raise `LoadingCancelledError` when the caller has cancelled; loaders call it before a page."""
+        if self.cancelled is not None and self.cancelled():
+            raise LoadingCancelledError("The load was cancelled.")
+
+    def page_done(self, number: int, total: int) -> None:
+        """Tell the caller that page `number` of `total` has been read; loaders call it after a page."""
+        if self.progress is not None:
+            self.progress(number, total)
+
+    def check_pages(self, total: int) -> None:
+        """Raise `LimitExceededError` when a file has more pages than the limit."""
+        if total > self.limits.pages:
+            raise LimitExceededError(
+                f"The file has {total} pages; the limit is {self.limits.pages}.",
+                limit="pages",
+                value=total,
+                maximum=self.limits.pages,
+            )
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Raise `LimitExceededError` when a picture is larger than the limit, before it is decoded."""
+        if width * height > self.limits.picture_pixels:
+            raise LimitExceededError(
+                f"The picture has {width} x {height} pixels; the limit is {self.limits.picture_pixels}.",
+                limit="picture_pixels",
+                value=width * height,
+                maximum=self.limits.picture_pixels,
+            )
 
 
 class Loader(ABC):

@@ -35,6 +35,25 @@ class Line:
     end: int
     box: Box
 
+    def cut(self, start: int, end: int) -> Line | None:
+        """The part of the line within `text[start:end]`, offsets counted from `start`; None outside.
+
+        A line partly covered is cut in proportion along its longer side.
+        """
+        low, high = max(self.start, start), min(self.end, end)
+        if low >= high:
+            return None
+        box = self.box
+        if low > self.start or high < self.end:
+            first = (low - self.start) / (self.end - self.start)
+            last = (high - self.start) / (self.end - self.start)
+            width, height = box.x1 - box.x0, box.y1 - box.y0
+            if height > 2 * width:  # a column of vertical text
+                box = Box(box.page, box.x0, box.y0 + first * height, box.x1, box.y0 + last * height)
+            else:
+                box = Box(box.page, box.x0 + first * width, box.y0, box.x0 + last * width, box.y1)
+        return Line(low - start, high - start, box)
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
