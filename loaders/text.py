@@ -9,7 +9,8 @@ from pathlib import Path
 from loaders.base import Loader, LoadOptions
 from loaders.cleaning import clean, glue
 from loaders.document import Block, Page
-from loaders.encodings import decode, is_text
+from loaders.encodings import decode, encoding_problems, is_text
+from loaders.markdown import markdown_blocks
 from loaders.signatures import signature
 
 _NUMERAL = "[0-9０-９一二三四五六七八九十百零〇两]"
