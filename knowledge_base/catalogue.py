@@ -93,8 +93,8 @@ class Catalogue:
                 return info
         raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
 
-    def update(self, name: str, *, new_name: str | None = None, description: str | None = None) -> None:
-        """Rename or describe a knowledge base."""
+    def update(self, name: str, *, new_name: str | None = None, description: str | None = None) -> str:
+        """Rename or describe a knowledge base; returns the name it has then."""
         key = self.key(name)
         values: dict[str, str] = {}
         if new_name is not None:
@@ -102,7 +102,7 @@ class Catalogue:
         if description is not None:
             values["description"] = description
         if not values:
-            return
+            return key.name
         try:
             with self.database.write() as connection:
                 connection.execute(
@@ -112,13 +112,17 @@ class Catalogue:
             raise KnowledgeBaseExistsError(
                 f"knowledge base {new_name!r} is there already", name=new_name
             ) from error
+        return values.get("name", key.name)
 
-    def delete(self, name: str) -> KnowledgeBaseKey:
-        """Delete a knowledge base with all its documents."""
+    def delete(self, name: str) -> tuple[KnowledgeBaseKey, set[str]]:
+        """Delete a knowledge base; returns its key and the digests of the files that it used."""
         key = self.key(name)
+        used = select(documents.c.sha256).where(documents.c.knowledge_base_id == key.id)
+        waiting = select(job_files.c.sha256).join(jobs).where(jobs.c.knowledge_base_id == key.id)
         with self.database.write() as connection:
+            digests = set(connection.execute(used.union(waiting)).scalars())
             connection.execute(delete(knowledge_bases).where(knowledge_bases.c.id == key.id))
-        return key
+        return key, digests
 
     def documents(self, knowledge_base_id: int) -> list[DocumentInfo]:
         """A knowledge base's documents by name."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +16,7 @@ from knowledge_base.errors import DataFolderError
 from loaders.errors import LimitExceededError
 
 _BLOCK = 1 << 20
+_SWEEP_AGE_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,17 @@ class StoredFile:
 
 
 class FileStore:
-    """Keeps files in `folder`, out of reach of the names that users give."""
+    """Keeps files in `folder`, out of reach of the names that users give.
+
+    A file that was put is held, so that no clean-up takes it, until `release` says that the
+    catalogue refers to it or that it is not wanted.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
     def put(self, name: str, blocks: Iterable[bytes], *, max_bytes: int) -> StoredFile:
         """Stream `blocks` to the disk; nothing remains when this raises.
@@ -59,8 +69,10 @@ class FileStore:
                 out.flush()
                 os.fsync(out.fileno())
             path = self.path(digest.hexdigest())
-            path.parent.mkdir(exist_ok=True)
-            temporary.replace(path)
+            with self._lock:
+                path.parent.mkdir(exist_ok=True)
+                temporary.replace(path)
+                self._held[path.name] += 1
         except OSError as error:
             raise DataFolderError(
                 f"cannot store {name}: {error.strerror}", name=name, reason=str(error.strerror)
@@ -84,18 +96,27 @@ class FileStore:
         """Where the file with this digest stands, or would stand."""
         return self._folder / sha256[:2] / sha256
 
-    def remove(self, digests: Iterable[str]) -> None:
-        """Delete files that nothing refers to any more."""
-        for sha256 in digests:
-            self.path(sha256).unlink(missing_ok=True)
+    def release(self, sha256: str) -> None:
+        """End one hold on a file."""
+        with self._lock:
+            self._held[sha256] -= 1
 
-    def digests(self) -> set[str]:
-        """All files in the store."""
-        return {path.name for path in self._folder.glob("??/*")}
+    def remove(self, digests: Iterable[str]) -> None:
+        """Delete files that nothing refers to any more, except those held."""
+        for sha256 in digests:
+            with self._lock:
+                if self._held[sha256] <= 0:
+                    del self._held[sha256]
+                    self.path(sha256).unlink(missing_ok=True)
 
     def sweep(self, referenced: set[str]) -> int:
-        """Delete what a killed process left: half-written files and those not `referenced`."""
-        left = [*self._incoming.glob("*"), *(self.path(d) for d in self.digests() - referenced)]
-        for path in left:
+        """Delete what a killed process left: half-written files and those not `referenced`.
+
+        Files of the last day stay, because another process may be storing them now.
+        """
+        newest = time.time() - _SWEEP_AGE_SECONDS
+        left = [path for path in self._folder.glob("??/*") if path.name not in referenced]
+        old = [path for path in (*left, *self._incoming.glob("*")) if path.stat().st_mtime < newest]
+        for path in old:
             path.unlink(missing_ok=True)
-        return len(left)
+        return len(old)

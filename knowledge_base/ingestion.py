@@ -18,6 +18,7 @@ from knowledge_base.indexes import IndexCache
 from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, ParsedDocument, Problem
 from loaders.errors import LoaderError, LoadingCancelledError
+from loaders.splitter import Splitter
 from models.embedder import Embedder
 from models.errors import ModelError
 
@@ -46,19 +47,6 @@ class Parser(Protocol):
         cancelled: Callable[[], bool] | None = None,
     ) -> ParsedDocument:
         """Read the file at `path`, which the user called `name`."""
-        ...
-
-
-class Splitter(Protocol):
-    """Cuts a document into chunks."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Names the method and its parameters."""
-        ...
-
-    def split(self, document: ParsedDocument) -> list[Chunk]:
-        """Cut the document; the chunks' spans point into its text."""
         ...
 
 

@@ -1,0 +1,149 @@
+"""From a question to an answer with citations, or a refusal, as a stream of events."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from langchain_core.language_models import BaseChatModel
+
+from app.answering.citations import cited_numbers, claim_of, supporting_span
+from app.answering.followups import standalone_question
+from app.answering.prompt import build_prompt
+from app.answering.quoting import Quote, quote
+from app.answering.types import Answer, Citation, Event, Final, Sources, Token, Turn
+from app.messages import text_language, translate
+from knowledge_base.retrieval import Retrieval
+from knowledge_base.types import Hit
+from loaders.document import Box
+
+QUOTE_MODEL = "quote"
+"""Name of the answerer that quotes the documents; it needs no language model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatModel:
+    """A language model by its name in the settings, and the characters that its context holds."""
+
+    name: str
+    model: BaseChatModel
+    context_characters: int
+
+
+class Answerer:
+    """Answers one question at a time; safe to be called from several threads at once."""
+
+    def __init__(self, search: Callable[[str], Retrieval], *, chat_model: ChatModel | None = None) -> None:
+        self._search = search
+        self._chat_model = chat_model
+
+    def stream(self, question: str, history: Sequence[Turn] = ()) -> Iterator[Event]:
+        """Yield `Sources`, then `Token`s, then `Final`. A refusal has no sources and asks no model."""
+        clock = _Clock()
+        standalone = standalone_question(question, history, rewrite=self._rewrite if self._chat_model else None)
+        clock.stage("rewrite")
+        retrieval = self._search(standalone)
+        clock.stage("search")
+        if not retrieval.hits:
+            yield from self._refuse(question, standalone, clock)
+        elif self._chat_model is None:
+            yield from self._quote(standalone, retrieval, clock)
+        else:
+            yield from self._generate(self._chat_model, question, standalone, retrieval.hits, history, clock)
+
+    def _refuse(self, question: str, standalone: str, clock: _Clock) -> Iterator[Event]:
+        text = translate("refusal", text_language(question))
+        yield Sources(())
+        yield Token(text)
+        yield Final(Answer(text, True, self._model_name, (), clock.timings(), standalone))
+
+    def _quote(self, standalone: str, retrieval: Retrieval, clock: _Clock) -> Iterator[Event]:
+        quotes = quote(standalone, retrieval.hits, query_vector=retrieval.query_vector)
+        numbers = {index: n for n, index in enumerate(dict.fromkeys(q.hit_index for q in quotes), start=1)}
+        citations = tuple(
+            _quoted_citation(number, retrieval.hits[index], [q for q in quotes if q.hit_index == index])
+            for index, number in numbers.items()
+        )
+        yield Sources(citations)
+        pieces = [f"{q.text.strip()} [{numbers[q.hit_index]}]" for q in quotes]
+        clock.stage("first_token")
+        for piece in pieces[:-1]:
+            yield Token(f"{piece}\n\n")
+        yield Token(pieces[-1])
+        yield Final(Answer("\n\n".join(pieces), False, QUOTE_MODEL, citations, clock.timings(), standalone))
+
+    def _generate(
+        self,
+        chat: ChatModel,
+        question: str,
+        standalone: str,
+        hits: Sequence[Hit],
+        history: Sequence[Turn],
+        clock: _Clock,
+    ) -> Iterator[Event]:
+        messages, used = build_prompt(question, hits, history, max_characters=chat.context_characters)
+        offered = tuple(_citation(number, hit, standalone) for number, hit in enumerate(hits[:used], start=1))
+        yield Sources(offered)
+        parts: list[str] = []
+        for chunk in chat.model.stream(messages):
+            text = chunk.text
+            if not text:
+                continue
+            if not parts:
+                clock.stage("first_token")
+            parts.append(text)
+            yield Token(text)
+        answer = "".join(parts).strip()
+        refused = translate("refusal", text_language(question)) in answer or not answer
+        cited = [] if refused else cited_numbers(answer, used)
+        citations = tuple(_citation(n, hits[n - 1], claim_of(answer, n)) for n in cited)
+        yield Final(Answer(answer, refused, chat.name, citations, clock.timings(), standalone))
+
+    def _rewrite(self, prompt: str) -> str:
+        if self._chat_model is None:
+            return ""
+        return self._chat_model.model.invoke(prompt).text
+
+    @property
+    def _model_name(self) -> str:
+        return self._chat_model.name if self._chat_model else QUOTE_MODEL
+
+
+def _quoted_citation(number: int, hit: Hit, quotes: Sequence[Quote]) -> Citation:
+    boxes = tuple(box for q in quotes for box in hit.boxes(q.start, q.end))
+    return _make_citation(number, hit, " … ".join(q.text for q in quotes), boxes)
+
+
+def _citation(number: int, hit: Hit, claim: str) -> Citation:
+    start, end = supporting_span(claim, hit)
+    return _make_citation(number, hit, hit.text[start:end].strip(), hit.boxes(start, end))
+
+
+def _make_citation(number: int, hit: Hit, quoted: str, boxes: tuple[Box, ...]) -> Citation:
+    return Citation(
+        index=number,
+        knowledge_base=hit.knowledge_base,
+        document=hit.document,
+        document_id=hit.document_id,
+        chunk_id=hit.chunk_id,
+        page=boxes[0].page if boxes else hit.page,
+        text=hit.text,
+        quote=quoted,
+        score=hit.score,
+        boxes=boxes,
+    )
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._timings: dict[str, float] = {}
+
+    def stage(self, name: str) -> None:
+        time_now = time.perf_counter()
+        self._timings[name] = round(time_now - self._last, 4)
+        self._last = time_now
+
+    def timings(self) -> dict[str, float]:
+        return {**self._timings, "total": round(time.perf_counter() - self._start, 4)}

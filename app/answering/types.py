@@ -1,0 +1,74 @@
+"""What an answer is made of, whole and streamed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from loaders.document import Box
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier question and its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage that the answer rests on; `index` is the number in brackets in the answer."""
+
+    index: int
+    knowledge_base: str
+    document: str
+    document_id: str
+    chunk_id: int
+    page: int | None
+    text: str
+    """The whole passage."""
+    quote: str
+    """The sentence of it that supports the answer."""
+    score: float
+    boxes: tuple[Box, ...] = ()
+    """Where the quote stands on its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with its citations, or a refusal without any.
+
+    `timings` are seconds by stage: rewrite, search, first_token, total.
+    """
+
+    answer: str
+    refused: bool
+    model: str
+    citations: tuple[Citation, ...]
+    timings: dict[str, float] = field(default_factory=dict)
+    question: str = ""
+    """The question as it was searched, standing alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Streamed first: the passages that the answer may cite."""
+
+    citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """Streamed: the next piece of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Streamed last: the whole answer."""
+
+    answer: Answer
+
+
+Event = Sources | Token | Final

@@ -1,0 +1,31 @@
+"""Errors of the application itself."""
+
+from __future__ import annotations
+
+
+class ApplicationError(Exception):
+    """Base of this package's errors. `details` fill the message shown to users."""
+
+    code = "application_error"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class SettingsError(ApplicationError):
+    """A setting is unknown or has no valid value."""
+
+    code = "invalid_setting"
+
+
+class QuestionError(ApplicationError):
+    """A question is empty or too long."""
+
+    code = "invalid_question"
+
+
+class EvaluationFileError(ApplicationError):
+    """A question set cannot be read."""
+
+    code = "invalid_question_set"

@@ -1,0 +1,292 @@
+"""The one object behind the command line, the HTTP interface and the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.answering.answerer import QUOTE_MODEL, Answerer, ChatModel
+from app.answering.types import Answer, Event, Final, Turn
+from app.errors import QuestionError
+from app.settings import Settings
+from knowledge_base import chunk_rows
+from knowledge_base.catalogue import Catalogue
+from knowledge_base.files import FileStore, StoredFile
+from knowledge_base.indexes import IndexCache
+from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
+from knowledge_base.job_queue import JobQueue
+from knowledge_base.job_runner import JobRunner
+from knowledge_base.names import document_name
+from knowledge_base.retrieval import Retrieval, Retriever
+from knowledge_base.types import DocumentInfo, Hit, JobInfo, KnowledgeBaseInfo
+from loaders.document import Chunk
+from models.embedder import Embedder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the service is put together from; `app.composition` makes them."""
+
+    settings: Settings
+    catalogue: Catalogue
+    files: FileStore
+    indexes: IndexCache
+    ingestor: Ingestor
+    retriever: Retriever
+    jobs: JobQueue
+    embedder: Callable[[], Embedder]
+    chat_model: Callable[[str], ChatModel]
+    check_file: Callable[[Path, str], None]
+    """Raises a `LoaderError` for what shows at the start of a file."""
+    default_threshold: float
+    close: Callable[[], None]
+
+
+class Service:
+    """Everything that a user can do. Safe to be called from several threads at once."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self.settings = parts.settings
+        self._runner: JobRunner | None = None
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Clean up after a killed process and begin to work through the jobs."""
+        self._parts.files.sweep(self._parts.catalogue.referenced())
+        self._runner = JobRunner(
+            self._parts.catalogue, self._parts.jobs, self._parts.ingestor, swept=self._remove_unreferenced
+        )
+        self._runner.start()
+
+    def warm_up(self) -> None:
+        """Load what the first question needs, so that nobody waits for it."""
+        self._parts.embedder()
+
+    def close(self) -> None:
+        """Stop the jobs between two pages and let go of everything."""
+        if self._runner is not None:
+            self._runner.stop()
+        self._parts.close()
+
+    # -- knowledge bases ------------------------------------------------------------------------
+
+    def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
+        """All knowledge bases by name."""
+        return self._parts.catalogue.knowledge_bases()
+
+    def knowledge_base(self, name: str) -> KnowledgeBaseInfo:
+        """One knowledge base."""
+        return self._parts.catalogue.knowledge_base(name)
+
+    def create_knowledge_base(self, name: str, description: str = "") -> KnowledgeBaseInfo:
+        """Make an empty knowledge base."""
+        return self.knowledge_base(self._parts.catalogue.create(name, description).name)
+
+    def update_knowledge_base(
+        self, name: str, *, new_name: str | None = None, description: str | None = None
+    ) -> KnowledgeBaseInfo:
+        """Rename or describe a knowledge base."""
+        return self.knowledge_base(
+            self._parts.catalogue.update(name, new_name=new_name, description=description)
+        )
+
+    def delete_knowledge_base(self, name: str) -> None:
+        """Delete a knowledge base with its documents, its index and the files that only it used."""
+        key, digests = self._parts.catalogue.delete(name)
+        self._parts.indexes.drop(key.id)
+        self._remove_unreferenced(digests)
+
+    def rebuild_knowledge_base(
+        self, name: str, *, progress: Callable[[Progress], None] = lambda _: None
+    ) -> KnowledgeBaseInfo:
+        """Parse, split and embed all documents again; the old state serves until that is done."""
+        self._parts.ingestor.rebuild(self._parts.catalogue.key(name), progress=progress)
+        return self.knowledge_base(name)
+
+    # -- documents --------------------------------------------------------------------------------
+
+    def store(self, name: str, blocks: Iterable[bytes]) -> StoredFile:
+        """Take in a file's bytes, to be given to `submit`, `ingest` or `discard`.
+
+        Raises what shows at once to be wrong; nothing remains then.
+        """
+        name = document_name(name)
+        maximum = self.settings.limits.file_bytes
+        file = self._parts.files.put(name, blocks, max_bytes=maximum)
+        try:
+            self._parts.check_file(file.path, name)
+        except Exception:
+            self.discard([file])
+            raise
+        return file
+
+    def discard(self, files: Iterable[StoredFile]) -> None:
+        """Let go of stored files; those that no document needs are deleted."""
+        for file in files:
+            self._parts.files.release(file.sha256)
+            self._remove_unreferenced({file.sha256})
+
+    def submit(self, knowledge_base: str, files: Sequence[StoredFile]) -> JobInfo:
+        """Queue stored files for ingestion."""
+        try:
+            job = self._parts.jobs.submit(self._parts.catalogue.key(knowledge_base).id, files)
+        finally:
+            self.discard(files)
+        if self._runner is not None:
+            self._runner.wake()
+        return job
+
+    def ingest(
+        self,
+        knowledge_base: str,
+        files: Sequence[StoredFile],
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+    ) -> list[IngestedFile]:
+        """Ingest stored files now, in this thread."""
+        key = self._parts.catalogue.key(knowledge_base)
+        try:
+            return self._parts.ingestor.ingest(key, files, progress=progress)
+        finally:
+            self.discard(files)
+
+    def documents(self, knowledge_base: str) -> list[DocumentInfo]:
+        """A knowledge base's documents by name."""
+        return self._parts.catalogue.documents(self._parts.catalogue.key(knowledge_base).id)
+
+    def document(self, knowledge_base: str, document_id: str) -> DocumentInfo:
+        """One document."""
+        return self._parts.catalogue.document(self._parts.catalogue.key(knowledge_base).id, document_id)
+
+    def document_file(self, knowledge_base: str, document_id: str) -> Path:
+        """Where the document's bytes stand."""
+        key = self._parts.catalogue.key(knowledge_base)
+        return self._parts.files.path(self._parts.catalogue.stored_sha256(key.id, document_id))
+
+    def document_chunks(self, knowledge_base: str, document_id: str) -> list[tuple[int, Chunk]]:
+        """A document's chunks in order, with their ids."""
+        self.document(knowledge_base, document_id)
+        with self._parts.catalogue.database.read() as connection:
+            rows = chunk_rows.document_chunks(connection, document_id)
+            return [(row.id, chunk_rows.to_chunk(row)) for row in rows]
+
+    def delete_document(self, knowledge_base: str, document_id: str) -> None:
+        """Delete a document; it is found no more as soon as this returns."""
+        key = self._parts.catalogue.key(knowledge_base)
+        sha256 = self._parts.catalogue.stored_sha256(key.id, document_id)
+        self._parts.catalogue.delete_document(key.id, document_id)
+        self._remove_unreferenced({sha256})
+
+    # -- jobs -------------------------------------------------------------------------------------
+
+    def jobs(self) -> list[JobInfo]:
+        """The newest jobs first."""
+        return self._parts.jobs.jobs()
+
+    def job(self, job_id: str) -> JobInfo:
+        """One job."""
+        return self._parts.jobs.job(job_id)
+
+    def cancel_job(self, job_id: str) -> JobInfo:
+        """Ask a job to stop; the files it has committed stay."""
+        return self._parts.jobs.cancel(job_id)
+
+    def retry_job(self, job_id: str) -> JobInfo:
+        """Try again what failed for reasons outside the files."""
+        job = self._parts.jobs.retry(job_id)
+        if self._runner is not None:
+            self._runner.wake()
+        return job
+
+    # -- questions ----------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        knowledge_bases: Sequence[str],
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        document_ids: Collection[str] | None = None,
+    ) -> list[Hit]:
+        """The best passages, best first."""
+        return self._retrieve(query, knowledge_bases, top_k, threshold, document_ids).hits
+
+    def ask(
+        self,
+        question: str,
+        knowledge_bases: Sequence[str],
+        *,
+        history: Sequence[Turn] = (),
+        top_k: int | None = None,
+        threshold: float | None = None,
+        model: str | None = None,
+    ) -> Answer:
+        """Answer a question at once."""
+        for event in self.ask_stream(
+            question, knowledge_bases, history=history, top_k=top_k, threshold=threshold, model=model
+        ):
+            if isinstance(event, Final):
+                return event.answer
+        raise AssertionError("an answer ends with Final")
+
+    def ask_stream(
+        self,
+        question: str,
+        knowledge_bases: Sequence[str],
+        *,
+        history: Sequence[Turn] = (),
+        top_k: int | None = None,
+        threshold: float | None = None,
+        model: str | None = None,
+    ) -> Iterator[Event]:
+        """Answer a question as a stream; what is wrong with the request is raised before it begins."""
+        self._check_question(question)
+        for name in knowledge_bases:
+            self._parts.catalogue.key(name)
+        name = model or self.settings.answering.model
+        chat_model = None if name == QUOTE_MODEL else self._parts.chat_model(name)
+        answerer = Answerer(
+            lambda query: self._retrieve(query, knowledge_bases, top_k, threshold, None), chat_model=chat_model
+        )
+        recent = history[-self.settings.answering.history_turns :] if self.settings.answering.history_turns else ()
+        return answerer.stream(question.strip(), recent)
+
+    def threshold(self, threshold: float | None = None) -> float:
+        """The relevance that counts: the one given, else that of the settings, else the calibrated."""
+        for value in (threshold, self.settings.retrieval.threshold):
+            if value is not None:
+                return value
+        return self._parts.default_threshold
+
+    def embedder(self) -> Embedder:
+        """The embedder, loaded."""
+        return self._parts.embedder()
+
+    def _retrieve(
+        self,
+        query: str,
+        knowledge_bases: Sequence[str],
+        top_k: int | None,
+        threshold: float | None,
+        document_ids: Collection[str] | None,
+    ) -> Retrieval:
+        self._check_question(query)
+        return self._parts.retriever.search(
+            query.strip(),
+            knowledge_bases,
+            top_k=top_k or self.settings.retrieval.top_k,
+            threshold=self.threshold(threshold),
+            document_ids=document_ids,
+        )
+
+    def _check_question(self, question: str) -> None:
+        maximum = self.settings.limits.question_characters
+        if not question.strip() or len(question) > maximum:
+            raise QuestionError(f"a question has 1 to {maximum} characters", maximum=maximum)
+
+    def _remove_unreferenced(self, digests: set[str]) -> None:
+        self._parts.files.remove(self._parts.catalogue.unreferenced(digests))
