@@ -92,5 +92,7 @@ def parse_rows(text: str, delimiter: str, *, quoted: bool = True) -> Iterator[li
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the file's own size is the bound
     # A lone carriage return inside a line is no row end to `csv`, and an error.
     lines = io.StringIO(text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n"), newline="\n")
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    yield from csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=True)
+    if quoted:
+        yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    else:
+        yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=True, quoting=csv.QUOTE_NONE)
