@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from loaders.assemble import assemble
 from loaders.base import Limits, Loader, LoadOptions
+from loaders.delimited import DelimitedLoader
 from loaders.document import Page, ParsedDocument
 from loaders.errors import (
     DamagedFileError,
@@ -19,13 +20,21 @@ from loaders.errors import (
     NoTextError,
     UnsupportedFormatError,
 )
+from loaders.faq import FaqLoader
+from loaders.html import HtmlLoader, MhtmlLoader
 from loaders.markdown import MarkdownLoader
 from loaders.signatures import holds_encrypted_package, signature
 from loaders.text import TextLoader
+from loaders.xlsx import XlsxLoader
 
 # In the order in which they are asked: formats with a signature before those that only look like
 # text, the more particular before the more general, plain text last.
 LOADERS: tuple[Loader, ...] = (
+    FaqLoader(),
+    XlsxLoader(),
+    MhtmlLoader(),
+    HtmlLoader(),
+    DelimitedLoader(),
     MarkdownLoader(),
     TextLoader(),
 )
