@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 # Controls, zero-width characters, byte order marks, soft hyphens and lone surrogates (which
 # cannot be stored as UTF-8).
@@ -44,3 +45,18 @@ def glue(before: str, after: str) -> tuple[int, str]:
     if _CJK_CHAR.match(before[-1]) or _CJK_CHAR.match(after[0]):
         return 0, ""
     return (0, "") if before[-1] in "-/" and after[0].isalnum() else (0, " ")
+
+
+# Radicals that PDF producers put for the characters they look like and that NFKC leaves alone.
+_RADICALS = str.maketrans(
+    "⺠⺟⻄⻅⻆⻉⻋⻑⻓⻔⻘⻚⻛⻜⻝⻢⻤⻥⻦⻩⻬⻮⻰⻨⻪⻧⻣⺝⺮⻁",
+    "民母西见角贝车長长门青页风飞食马鬼鱼鸟黄齐齿龙麦黾卤骨月竹虎",
+)
+_COMPATIBLE = re.compile("[\u2f00-\u2fdf\uf900-\ufaff\ufb00-\ufb06]")
+
+
+def unify(text: str) -> str:
+    """Replace radicals, compatibility ideographs and ligatures by the characters they stand for."""
+    if _COMPATIBLE.search(text):
+        text = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
+    return text.translate(_RADICALS)

@@ -53,3 +53,9 @@ class LoadingCancelledError(LoaderError):
     """The caller cancelled between two pages."""
 
     code = "cancelled"
+
+
+class PageNotFoundError(LoaderError):
+    """The file has no page of that number."""
+
+    code = "page_not_found"

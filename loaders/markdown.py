@@ -42,8 +42,8 @@ class MarkdownLoader(Loader):
         """One page without a number."""
         options.check_cancelled()
         decoded = decode(path.read_bytes())
-        yield Page(None, tuple(markdown_blocks(decoded.text)), encoding_problems(decoded))
         options.page_done(1, 1)
+        yield Page(None, tuple(markdown_blocks(decoded.text)), encoding_problems(decoded))
 
 
 def markdown_blocks(text: str) -> Iterator[Block]:

@@ -22,7 +22,9 @@ from loaders.errors import (
 )
 from loaders.faq import FaqLoader
 from loaders.html import HtmlLoader, MhtmlLoader
+from loaders.image import ImageLoader
 from loaders.markdown import MarkdownLoader
+from loaders.pdf import PdfLoader
 from loaders.signatures import holds_encrypted_package, signature
 from loaders.text import TextLoader
 from loaders.xlsx import XlsxLoader
@@ -30,6 +32,8 @@ from loaders.xlsx import XlsxLoader
 # In the order in which they are asked: formats with a signature before those that only look like
 # text, the more particular before the more general, plain text last.
 LOADERS: tuple[Loader, ...] = (
+    PdfLoader(),
+    ImageLoader(),
     FaqLoader(),
     XlsxLoader(),
     MhtmlLoader(),

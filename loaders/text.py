@@ -42,8 +42,8 @@ class TextLoader(Loader):
         decoded = decode(path.read_bytes())
         # Much Markdown is kept under .txt.
         blocks = markdown_blocks if _looks_like_markdown(decoded.text) else text_blocks
-        yield Page(None, tuple(blocks(decoded.text)), encoding_problems(decoded))
         options.page_done(1, 1)
+        yield Page(None, tuple(blocks(decoded.text)), encoding_problems(decoded))
 
 
 def _looks_like_markdown(text: str) -> bool:

@@ -1,0 +1,289 @@
+"""PDF: the text layer where it is good, recognition where it is not, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loaders.base import Loader, LoadOptions
+from loaders.document import Page, Problem
+from loaders.errors import DamagedFileError, EncryptedFileError
+from loaders.layout import TextLine
+from loaders.ocr_pages import move_block, read_picture
+from loaders.paragraphs import HeadingRule, PageFrame, build_blocks
+from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, squeeze, titles_by_page
+from loaders.pdf_quality import garbled, pictures_to_read, wants_ocr
+from loaders.pdf_tables import TableReader
+from loaders.pdf_text import PDFIUM_LOCK, PageContent, Picture, read_content
+from loaders.running import drop_running_lines, join_across_pages
+from loaders.signatures import signature
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_SAMPLED_PAGES = 12
+_DPI = 200
+_MOST_PIXELS = 20_000_000
+_MOST_BOOKMARKS = 5_000
+_MOST_PATHS = 4_000
+_TAIL = 8 * 1024
+
+
+class PdfLoader(Loader):
+    """Pages with numbers, boxes, headings and tables."""
+
+    format = "pdf"
+    suffixes = (".pdf",)
+    media_type = "application/pdf"
+
+    def recognises(self, head: bytes, path: Path, name: str) -> bool:  # noqa: ARG002
+        """Whether the file begins like a PDF."""
+        return signature(head) == "pdf"
+
+    def pages(self, path: Path, options: LoadOptions) -> Iterator[Page]:
+        """The pages from `options.first_page` on; one that cannot be read has a problem."""
+        _check_end(path)
+        document = _open(path)
+        tables = TableReader(path)
+        try:
+            with PDFIUM_LOCK:
+                total = len(document)
+            options.check_pages(total)
+            reader = _PageReader(document, tables, options)
+            for number in range(options.first_page, total + 1):
+                options.check_cancelled()
+                page = reader.read(number)
+                options.page_done(number, total)
+                yield page
+        finally:
+            tables.close()
+            with PDFIUM_LOCK:
+                document.close()
+
+    def finish(self, pages: Sequence[Page]) -> Sequence[Page]:
+        """Drop running headers, footers and page numbers; join what a page break cut."""
+        return join_across_pages(drop_running_lines(pages))
+
+
+def _check_end(path: Path) -> None:
+    """pdfium reads what it finds in a file cut short; the missing end must be told instead."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL))
+        if b"%%EOF" not in file.read():
+            raise DamagedFileError("The PDF is cut short: its end is missing.", format="pdf")
+
+
+def _open(path: Path) -> Any:
+    import pypdfium2 as pdfium
+    import pypdfium2.raw as raw
+
+    try:
+        with PDFIUM_LOCK:
+            return pdfium.PdfDocument(path)
+    except pdfium.PdfiumError as error:
+        if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
+            raise EncryptedFileError("The PDF asks for a password.", format="pdf") from error
+        raise DamagedFileError(f"The PDF cannot be opened: {error}", format="pdf") from error
+
+
+@dataclass(slots=True)
+class _Outline:
+    """The bookmarks, and whether their titles stand in the text, where they then mark headings."""
+
+    bookmarks: list[Bookmark]
+    inline: bool
+
+
+class _PageReader:
+    """Reads the pages of one open document, one at a time."""
+
+    def __init__(self, document: Any, tables: TableReader, options: LoadOptions) -> None:
+        self._document = document
+        self._tables = tables
+        self._options = options
+        self._seen: set[tuple[int, ...]] = set()
+        bookmarks = self._bookmarks()
+        sampled = self._sample(bookmarks)
+        self._style = HeadingStyle(line for lines in sampled.values() for line in lines)
+        self._titles = titles_by_page(bookmarks)
+        self._outline = _Outline(bookmarks, self._found_inline(sampled))
+
+    def read(self, number: int) -> Page:
+        """One page, with a problem instead of its text where it cannot be read."""
+        path = () if self._outline.inline else path_at(self._outline.bookmarks, number)
+        try:
+            with PDFIUM_LOCK:
+                page = self._document[number - 1]
+                try:
+                    content = read_content(page)
+                finally:
+                    page.close()
+        except Exception as error:
+            return Page(number, problems=(_damaged(number, error),), heading_path=path)
+        frame = PageFrame(number=number, width=content.width, height=content.height)
+        if wants_ocr(content):
+            return self._recognise(content, frame, path)
+        lines = list(content.lines)
+        problems: list[Problem] = []
+        if content.rules and content.paths <= _MOST_PATHS:
+            lines = _with_objects(lines, self._tables.tables(frame))
+        if self._options.ocr is not None:
+            found, problems = self._read_pictures(content, frame)
+            lines = [*lines, *found]
+        blocks = build_blocks(lines, frame, heading=self._rule(number))
+        return Page(number, tuple(blocks), tuple(problems), path)
+
+    def _rule(self, number: int) -> HeadingRule:
+        titles = self._titles.get(number, {}) if self._outline.inline else {}
+
+        def level(text: str, size: float, bold: bool) -> int:
+            marked = titles.get(squeeze(text), 0)
+            if marked or self._outline.inline:
+                # Bookmarks know better than sizes; what they leave out lies below them.
+                found = 0 if marked else self._style.level(text, size, bold)
+                return marked or (min(6, found + 3) if found else 0)
+            return self._style.level(text, size, bold)
+
+        return level
+
+    def _recognise(self, content: PageContent, frame: PageFrame, path: tuple[str, ...]) -> Page:
+        number = frame.number
+        if self._options.ocr is None:
+            kept = [] if garbled(content) else build_blocks(content.lines, frame, heading=self._rule(number))
+            problem = Problem(
+                "needs_ocr", "The page is a picture or its text is garbled; it needs OCR.", number
+            )
+            return Page(number, tuple(kept), (problem,), path)
+        try:
+            image = self._render(number, content)
+        except Exception as error:
+            return Page(number, problems=(_damaged(number, error),), heading_path=path)
+        result = read_picture(image, self._options.ocr, page=number)
+        return Page(number, result.blocks, result.problems(number), path)
+
+    def _read_pictures(self, content: PageContent, frame: PageFrame) -> tuple[list[TextLine], list[Problem]]:
+        """The text of large pictures on a page of good text, each as one stand-in line."""
+        ocr = self._options.ocr
+        wanted = [picture for picture in pictures_to_read(content) if self._is_new(picture)]
+        if not wanted or ocr is None:
+            return [], []
+        try:
+            image = self._render(frame.number, content)
+        except Exception as error:
+            return [], [_damaged(frame.number, error)]
+        height, width = image.shape[:2]
+        found: list[TextLine] = []
+        problems: list[Problem] = []
+        for picture in wanted:
+            x0, x1 = (int(x / content.width * width) for x in (picture.x0, picture.x1))
+            y0, y1 = (int(y / content.height * height) for y in (picture.y0, picture.y1))
+            result = read_picture(image[y0:y1, x0:x1], ocr, page=frame.number)
+            problems.extend(result.problems(frame.number))
+            if result.blocks:
+                found.append(_stand_in(picture, result.blocks, frame))
+        return found, problems
+
+    def _is_new(self, picture: Picture) -> bool:
+        """Whether no page before had the same picture in the same place, as letterheads have."""
+        key = (*(round(side) for side in (picture.x0, picture.y0, picture.x1, picture.y1)), *picture.pixels)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def _render(self, number: int, content: PageContent) -> np.ndarray:
+        pixels = min(_MOST_PIXELS, self._options.limits.picture_pixels)
+        scale = min(_DPI / 72, (pixels / (content.width * content.height)) ** 0.5)
+        with PDFIUM_LOCK:
+            page = self._document[number - 1]
+            try:
+                bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
+                try:
+                    image: np.ndarray = bitmap.to_numpy()[:, :, :3].copy()
+                finally:
+                    bitmap.close()
+            finally:
+                page.close()
+        return image
+
+    def _bookmarks(self) -> list[Bookmark]:
+        found: list[Bookmark] = []
+        try:
+            with PDFIUM_LOCK:
+                for mark in self._document.get_toc(max_depth=8):
+                    target = mark.get_dest()
+                    index = target.get_index() if target is not None else None
+                    title = " ".join((mark.get_title() or "").split())
+                    if index is not None and title:
+                        found.append(Bookmark(title=title, level=mark.level + 1, page=index + 1))
+                    if len(found) >= _MOST_BOOKMARKS:
+                        break
+        except Exception:
+            return []
+        return found if all(a.page <= b.page for a, b in pairwise(found)) else []
+
+    def _sample(self, bookmarks: Sequence[Bookmark]) -> dict[int, tuple[TextLine, ...]]:
+        """The lines of some pages, spread over the document, to learn its style from."""
+        total = len(self._document)
+        step = max(1, total // _SAMPLED_PAGES)
+        numbers = set(range(1, total + 1, step)) | {mark.page for mark in bookmarks[:4]}
+        found: dict[int, tuple[TextLine, ...]] = {}
+        for number in sorted(numbers)[: _SAMPLED_PAGES + 4]:
+            try:
+                with PDFIUM_LOCK:
+                    page = self._document[number - 1]
+                    try:
+                        found[number] = read_content(page).lines
+                    finally:
+                        page.close()
+            except Exception:  # noqa: S112  told when the page itself is read
+                continue
+        return found
+
+    def _found_inline(self, sampled: dict[int, tuple[TextLine, ...]]) -> bool:
+        titles = [(number, title) for number in sampled for title in self._titles.get(number, {})]
+        texts = {number: {squeeze(line.text) for line in lines} for number, lines in sampled.items()}
+        return bool(titles) and 2 * sum(title in texts[number] for number, title in titles) >= len(titles)
+
+
+def _damaged(number: int, error: Exception) -> Problem:
+    return Problem("damaged_page", f"The page cannot be read: {error}", number)
+
+
+def _with_objects(lines: Sequence[TextLine], objects: Sequence[TextLine]) -> list[TextLine]:
+    """The lines outside the objects, and the objects."""
+    outside = [
+        line
+        for line in lines
+        if not any(
+            item.x0 - 1 <= (line.x0 + line.x1) / 2 <= item.x1 + 1
+            and item.y0 - 1 <= line.middle <= item.y1 + 1
+            for item in objects
+        )
+    ]
+    return [*outside, *objects]
+
+
+def _stand_in(picture: Picture, blocks: Sequence[Any], frame: PageFrame) -> TextLine:
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            (picture.x0 + x * (picture.x1 - picture.x0)) / frame.width,
+            (picture.y0 + y * (picture.y1 - picture.y0)) / frame.height,
+        )
+
+    moved = tuple(
+        # What looks large inside a picture heads nothing on the page.
+        replace(
+            move_block(block, frame.number, place),
+            kind="paragraph" if block.kind == "heading" else block.kind,
+            level=0,
+        )
+        for block in blocks
+    )
+    return TextLine(
+        text="", x0=picture.x0, y0=picture.y0, x1=picture.x1, y1=picture.y1, size=10.0, blocks=moved
+    )

@@ -1,0 +1,127 @@
+"""What shows only over all pages: running headers and footers, and text that a page break cut."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from loaders.cleaning import glue
+from loaders.document import Block, Line, Page
+from loaders.sentences import split_sentences
+
+_TOP = 0.13
+_BOTTOM = 0.87
+_DIGITS = re.compile(r"[0-9０-９]+|[ivxlIVXL]+(?![a-zA-Z])|[一二三四五六七八九十百〇]+(?=页|頁)")
+_PAGE_NUMBER = re.compile(
+    r"(第\s*#\s*[页頁])?[\s,，/／|]*(共\s*#\s*[页頁])?|[-–—~·\s]*#[-–—~·\s]*|(page|p\.?)\s*#(\s*(of|/)\s*#)?|#\s*[/／]\s*#",
+    re.IGNORECASE,
+)
+_ENDS = "。！？；…：.!?;:”’」』"
+
+
+def drop_running_lines(pages: Sequence[Page]) -> list[Page]:
+    """Pages without the headers, footers and page numbers that repeat over them."""
+    edges = [_edges(page) for page in pages]
+    counts = Counter(key for page_edges in edges for key in set(page_edges.values()))
+    needed = 2 if len(pages) <= 4 else max(3, round(0.2 * len(pages)))
+    found = []
+    for page, page_edges in zip(pages, edges, strict=True):
+        kept = tuple(
+            block
+            for index, block in enumerate(page.blocks)
+            if index not in page_edges
+            or not (
+                _is_number(page_edges[index][1]) or (len(pages) > 1 and counts[page_edges[index]] >= needed)
+            )
+        )
+        found.append(page if len(kept) == len(page.blocks) else replace(page, blocks=kept))
+    return found
+
+
+def _edges(page: Page) -> dict[int, tuple[str, str]]:
+    """Short blocks at the page's top and bottom by index, as their edge and text without numbers."""
+    found: dict[int, tuple[str, str]] = {}
+    for index, block in enumerate(page.blocks):
+        if not block.lines or len(block.text) > 120 or len(block.lines) > 3:
+            continue
+        if all(line.box.y1 < _TOP for line in block.lines):
+            edge = "top"
+        elif all(line.box.y0 > _BOTTOM for line in block.lines):
+            edge = "bottom"
+        else:
+            continue
+        found[index] = (edge, re.sub(r"\s+", " ", _DIGITS.sub("#", block.text)).strip())
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return "#" in text and _PAGE_NUMBER.fullmatch(text) is not None
+
+
+def join_across_pages(pages: Sequence[Page]) -> list[Page]:
+    """Pages whose last paragraph holds the rest of it from the next page, and tables their header.
+
+    The lines that moved keep the page that their boxes name.
+    """
+    found = list(pages)
+    # From the end, so that a paragraph over three pages moves to the first.
+    for index in range(len(found) - 2, -1, -1):
+        upper, lower = found[index], found[index + 1]
+        if not upper.blocks or not lower.blocks:
+            continue
+        last, first = upper.blocks[-1], lower.blocks[0]
+        if last.kind == first.kind == "paragraph" and _goes_on(last, first):
+            found[index] = replace(upper, blocks=(*upper.blocks[:-1], _join(last, first)))
+            found[index + 1] = replace(lower, blocks=lower.blocks[1:])
+        elif last.kind == first.kind == "table" and _same_table(last, first):
+            found[index + 1] = replace(lower, blocks=(_with_header(first, last.header), *lower.blocks[1:]))
+    return found
+
+
+def _goes_on(last: Block, first: Block) -> bool:
+    if not last.lines or not first.lines or len(last.text) < 12 or last.text[-1] in _ENDS:
+        return False
+    if len(last.lines) > 1:
+        # A full last line: the paragraph was cut by the page, not by its author.
+        right = max(line.box.x1 for line in last.lines)
+        return last.lines[-1].box.x1 > right - 0.08
+    return last.lines[-1].box.x1 > 0.75 and len(split_sentences(first.text)) > 0
+
+
+def _join(last: Block, first: Block) -> Block:
+    drop, joint = glue(last.text, first.text)
+    text = last.text[: len(last.text) - drop] + joint
+    lines = [*last.lines[:-1], replace(last.lines[-1], end=last.lines[-1].end - drop)]
+    lines += [Line(line.start + len(text), line.end + len(text), line.box) for line in first.lines]
+    return replace(last, text=text + first.text, lines=tuple(lines))
+
+
+def _same_table(last: Block, first: Block) -> bool:
+    if not last.lines or not first.lines or not last.header:
+        return False
+    one, other = last.lines[-1].box, first.lines[0].box
+    columns = last.header.count(" | ")
+    return (
+        columns == first.text.split("\n")[0].count(" | ")
+        and abs(one.x0 - other.x0) < 0.02
+        and abs(one.x1 - other.x1) < 0.02
+        and one.y1 > 0.7
+        and other.y0 < 0.3
+    )
+
+
+def _with_header(block: Block, header: str) -> Block:
+    """The rest of a table under the header of its beginning; what looked like its own is a row."""
+    if block.header == header:
+        return block
+    if not block.header:
+        return replace(block, header=header)
+    shift = len(block.header) + 1
+    box = block.lines[0].box
+    lines = (
+        Line(0, len(block.header), replace(box, y0=max(0.0, box.y0 - (box.y1 - box.y0)), y1=box.y0)),
+        *(Line(line.start + shift, line.end + shift, line.box) for line in block.lines),
+    )
+    return replace(block, text=f"{block.header}\n{block.text}", header=header, lines=lines)
