@@ -168,3 +168,15 @@ def test_generator_writes_the_committed_samples_again(tmp_path: Path) -> None:
     assert len(written) == 7
     for path in written:
         assert read_pages(path) == read_pages(SAMPLES / path.name)
+
+
+@pytest.mark.parametrize(
+    ("name", "headings", "tables"),
+    [("差旅与费用报销管理办法.docx", 10, 3), ("供应商采购框架合同模板.docx", 12, 1)],
+)
+def test_word_documents_have_headings_and_tables(name: str, headings: int, tables: int) -> None:
+    import docx
+
+    document = docx.Document(str(SAMPLES / name))
+    styles = Counter(paragraph.style.name for paragraph in document.paragraphs)
+    assert (styles["Title"], styles["Heading 1"], len(document.tables)) == (1, headings, tables)
