@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from statistics import median
 
 from loaders.cleaning import glue
@@ -120,18 +121,22 @@ def _gutter(lines: Sequence[TextLine]) -> tuple[float, float] | None:
         total += change
         counts.append(total)
     best: tuple[float, float, float] | None = None
-    limit = max(counts) * 0.55
-    start = None
-    for place in range(int(_BINS * 0.2), int(_BINS * 0.8) + 1):
-        if counts[place] <= limit:
-            start = place if start is None else start
-            continue
-        if start is not None:
-            best = _better(best, lines, left + start * step, left + place * step, size, width)
-            start = None
-    if start is not None:
-        best = _better(best, lines, left + start * step, left + (int(_BINS * 0.8) + 1) * step, size, width)
+    first, last = int(_BINS * 0.2), int(_BINS * 0.8)
+    for low, high in _valleys(counts, first, last, max(counts) * 0.55):
+        best = _better(best, lines, left + low * step, left + high * step, size, width)
     return best[1:] if best else None
+
+
+def _valleys(counts: Sequence[int], first: int, last: int, limit: float) -> Iterator[tuple[int, int]]:
+    """The emptiest stretch of each run of bins that are not above `limit`."""
+    for is_low, group in groupby(range(first, last + 1), key=lambda place: counts[place] <= limit):
+        if not is_low:
+            continue
+        places = list(group)
+        least = min(counts[place] for place in places)
+        stretches = [list(part) for empty, part in groupby(places, key=lambda p: counts[p] == least) if empty]
+        longest = max(stretches, key=len)
+        yield longest[0], longest[-1] + 1
 
 
 def _better(
