@@ -72,10 +72,13 @@ class FileParser:
         next(iter(read_pages(loader, path, name=name, options=LoadOptions(limits=self._limits))), None)
 
 
-def build_service(settings: Settings) -> Service:
-    """Make the service. Fast: models are loaded at their first use."""
+def build_service(settings: Settings, *, model_folder: Path | None = None) -> Service:
+    """Make the service. Fast: models are loaded at their first use.
+
+    `model_folder` holds the converted models when they are not to lie in the data folder.
+    """
     folder = settings.data_dir
-    cache = folder / "models"
+    cache = model_folder or folder / "models"
     database = Database(folder / "catalogue.db")
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
@@ -95,18 +98,14 @@ def build_service(settings: Settings) -> Service:
         )
     )
     parser = FileParser(settings, ocr=None)
-    splitter = ChineseTextSplitter(
-        chunk_size=settings.splitter.chunk_size, overlap=settings.splitter.overlap
-    )
+    splitter = ChineseTextSplitter(chunk_size=settings.splitter.chunk_size, overlap=settings.splitter.overlap)
     return Service(
         Parts(
             settings=settings,
             catalogue=catalogue,
             files=files,
             indexes=indexes,
-            ingestor=Ingestor(
-                catalogue, files, indexes, parser=parser, splitter=splitter, embedder=embedder
-            ),
+            ingestor=Ingestor(catalogue, files, indexes, parser=parser, splitter=splitter, embedder=embedder),
             retriever=Retriever(catalogue, indexes, embedder=embedder),
             jobs=JobQueue(catalogue, files, max_waiting=settings.limits.waiting_jobs),
             embedder=embedder,

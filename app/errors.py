@@ -29,3 +29,21 @@ class EvaluationFileError(ApplicationError):
     """A question set cannot be read."""
 
     code = "invalid_question_set"
+
+
+class FileNotFoundOnDiskError(ApplicationError):
+    """A path given on the command line is no readable file."""
+
+    code = "file_not_found"
+
+
+class UploadError(ApplicationError):
+    """An upload holds no file."""
+
+    code = "no_file"
+
+
+class TooManyFilesError(ApplicationError):
+    """An upload holds more files than the settings allow."""
+
+    code = "too_many_files"

@@ -21,7 +21,11 @@ from knowledge_base.names import document_name
 from knowledge_base.retrieval import Retrieval, Retriever
 from knowledge_base.types import DocumentInfo, Hit, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
+from loaders.rendering import render_page
 from models.embedder import Embedder
+
+_PAGE_WIDTH = 1200
+"""Pixels of a page's picture: readable on a large screen, small enough to send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,10 @@ class Service:
     def create_knowledge_base(self, name: str, description: str = "") -> KnowledgeBaseInfo:
         """Make an empty knowledge base."""
         return self.knowledge_base(self._parts.catalogue.create(name, description).name)
+
+    def ensure_knowledge_base(self, name: str) -> None:
+        """Make a knowledge base when it is missing."""
+        self._parts.catalogue.ensure(name)
 
     def update_knowledge_base(
         self, name: str, *, new_name: str | None = None, description: str | None = None
@@ -166,6 +174,12 @@ class Service:
         key = self._parts.catalogue.key(knowledge_base)
         return self._parts.files.path(self._parts.catalogue.stored_sha256(key.id, document_id))
 
+    def page_picture(self, knowledge_base: str, document_id: str, page: int) -> bytes:
+        """A page as a PNG. Raises `PageNotFoundError`, and `UnsupportedFormatError` without pages."""
+        info = self.document(knowledge_base, document_id)
+        path = self.document_file(knowledge_base, document_id)
+        return render_page(path, info.format, page, width=_PAGE_WIDTH)
+
     def document_chunks(self, knowledge_base: str, document_id: str) -> list[tuple[int, Chunk]]:
         """A document's chunks in order, with their ids."""
         self.document(knowledge_base, document_id)
@@ -213,7 +227,28 @@ class Service:
         document_ids: Collection[str] | None = None,
     ) -> list[Hit]:
         """The best passages, best first."""
-        return self._retrieve(query, knowledge_bases, top_k, threshold, document_ids).hits
+        return self.retrieve(
+            query, knowledge_bases, top_k=top_k, threshold=threshold, document_ids=document_ids
+        ).hits
+
+    def retrieve(
+        self,
+        query: str,
+        knowledge_bases: Sequence[str],
+        *,
+        top_k: int | None = None,
+        threshold: float | None = None,
+        document_ids: Collection[str] | None = None,
+    ) -> Retrieval:
+        """Like `search`, with the query's vector."""
+        self._check_question(query)
+        return self._parts.retriever.search(
+            query.strip(),
+            knowledge_bases,
+            top_k=top_k or self.settings.retrieval.top_k,
+            threshold=self.threshold(threshold),
+            document_ids=document_ids,
+        )
 
     def ask(
         self,
@@ -226,12 +261,10 @@ class Service:
         model: str | None = None,
     ) -> Answer:
         """Answer a question at once."""
-        for event in self.ask_stream(
+        events = self.ask_stream(
             question, knowledge_bases, history=history, top_k=top_k, threshold=threshold, model=model
-        ):
-            if isinstance(event, Final):
-                return event.answer
-        raise AssertionError("an answer ends with Final")
+        )
+        return next(event.answer for event in events if isinstance(event, Final))
 
     def ask_stream(
         self,
@@ -250,9 +283,12 @@ class Service:
         name = model or self.settings.answering.model
         chat_model = None if name == QUOTE_MODEL else self._parts.chat_model(name)
         answerer = Answerer(
-            lambda query: self._retrieve(query, knowledge_bases, top_k, threshold, None), chat_model=chat_model
+            lambda query: self.retrieve(query, knowledge_bases, top_k=top_k, threshold=threshold),
+            chat_model=chat_model,
         )
-        recent = history[-self.settings.answering.history_turns :] if self.settings.answering.history_turns else ()
+        recent = (
+            history[-self.settings.answering.history_turns :] if self.settings.answering.history_turns else ()
+        )
         return answerer.stream(question.strip(), recent)
 
     def threshold(self, threshold: float | None = None) -> float:
@@ -262,26 +298,13 @@ class Service:
                 return value
         return self._parts.default_threshold
 
+    def ingestion_seconds(self) -> dict[str, float]:
+        """Time spent so far in each stage of ingestion: parse, embed, index."""
+        return dict(self._parts.ingestor.seconds)
+
     def embedder(self) -> Embedder:
         """The embedder, loaded."""
         return self._parts.embedder()
-
-    def _retrieve(
-        self,
-        query: str,
-        knowledge_bases: Sequence[str],
-        top_k: int | None,
-        threshold: float | None,
-        document_ids: Collection[str] | None,
-    ) -> Retrieval:
-        self._check_question(query)
-        return self._parts.retriever.search(
-            query.strip(),
-            knowledge_bases,
-            top_k=top_k or self.settings.retrieval.top_k,
-            threshold=self.threshold(threshold),
-            document_ids=document_ids,
-        )
 
     def _check_question(self, question: str) -> None:
         maximum = self.settings.limits.question_characters

@@ -50,6 +50,9 @@ class OcrSettings(_Section):
 class SplitterSettings(_Section):
     """How documents are cut into chunks."""
 
+    name: Literal["chinese", "recursive"] = Field(
+        "chinese", description="chinese: by structure and sentence; recursive: LangChain's by characters"
+    )
     chunk_size: int = Field(480, ge=50, le=4000, description="characters a chunk may hold")
     overlap: int = Field(80, ge=0, le=1000, description="characters that neighbouring chunks may share")
 
@@ -85,12 +88,16 @@ class LimitSettings(_Section):
     file_bytes: int = Field(_LIMITS.file_bytes, ge=1, description="size of a file")
     pages: int = Field(_LIMITS.pages, ge=1, description="pages of a file")
     picture_pixels: int = Field(_LIMITS.picture_pixels, ge=1, description="pixels of a picture")
-    archive_ratio: int = Field(_LIMITS.archive_ratio, ge=1, description="size of an unpacked archive by its own")
+    archive_ratio: int = Field(
+        _LIMITS.archive_ratio, ge=1, description="size of an unpacked archive by its own"
+    )
     archive_depth: int = Field(_LIMITS.archive_depth, ge=0, description="archives inside archives")
     archive_files: int = Field(_LIMITS.archive_files, ge=1, description="files in an archive")
     table_rows: int = Field(_LIMITS.table_rows, ge=1, description="rows of a table")
     page_seconds: float = Field(120, gt=0, description="time for reading one page")
-    parser_memory_bytes: int = Field(3 << 30, ge=1 << 28, description="memory of the process that reads files")
+    parser_memory_bytes: int = Field(
+        3 << 30, ge=1 << 28, description="memory of the process that reads files"
+    )
     files_per_upload: int = Field(200, ge=1, description="files in one upload")
     waiting_jobs: int = Field(1000, ge=1, description="jobs that may wait")
     question_characters: int = Field(4000, ge=1, description="length of a question")
@@ -115,7 +122,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
     )
 
-    data_dir: Path = Field(Path("data"), description="folder of documents, catalogue, indexes and model cache")
+    data_dir: Path = Field(
+        Path("data"), description="folder of documents, catalogue, indexes and model cache"
+    )
     language: Literal["auto", "zh", "en"] = Field("auto", description="language of messages")
     embedder: EmbedderSettings = EmbedderSettings()
     ocr: OcrSettings = OcrSettings()
@@ -173,7 +182,9 @@ def _config_path() -> Path:
 def _toml(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
     path = _config_path()
     if CONFIG_VARIABLE in os.environ and not path.is_file():
-        raise SettingsError(f"{CONFIG_VARIABLE} names {path}, which is no file", key=CONFIG_VARIABLE, reason=str(path))
+        raise SettingsError(
+            f"{CONFIG_VARIABLE} names {path}, which is no file", key=CONFIG_VARIABLE, reason=str(path)
+        )
     return TomlConfigSettingsSource(settings_cls, toml_file=path)
 
 
@@ -181,7 +192,11 @@ def _reject_unknown_variables() -> None:
     # Nested names are checked by the models themselves; the library passes over unknown first parts.
     known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
     for name in os.environ:
-        if name.upper().startswith(PREFIX) and name != CONFIG_VARIABLE and name.upper().split("__")[0] not in known:
+        if (
+            name.upper().startswith(PREFIX)
+            and name != CONFIG_VARIABLE
+            and name.upper().split("__")[0] not in known
+        ):
             raise SettingsError(f"environment variable {name} is not a setting", key=name, reason="unknown")
 
 

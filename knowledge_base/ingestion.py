@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -94,6 +97,8 @@ class Ingestor:
         self._splitter = splitter
         self._embedder = embedder
         self.pipeline = f"{parser.fingerprint};{splitter.fingerprint}"
+        self.seconds: dict[str, float] = defaultdict(float)
+        """Time spent so far in each stage: parse, embed, index."""
 
     def ingest(
         self,
@@ -138,23 +143,24 @@ class Ingestor:
             if same is not None:
                 finish(position, IngestedFile(file.name, "unchanged", same, same.problems))
                 continue
+
+            def page_read(done: int, total: int, at: int = position, name: str = file.name) -> None:
+                progress(Progress(at, len(files), name, "parse", done, total))
+
             try:
-                document = self._parser.parse(
-                    file.path,
-                    name=file.name,
-                    progress=lambda done, total, at=position, of=file: progress(  # type: ignore[misc]
-                        Progress(at, len(files), of.name, "parse", done, total)
-                    ),
-                    cancelled=cancelled,
-                )
+                with self._timed("parse"):
+                    document = self._parser.parse(
+                        file.path, name=file.name, progress=page_read, cancelled=cancelled
+                    )
+                    chunks = self._splitter.split(document)
             except LoadingCancelledError:
                 flush()
                 raise
             except LoaderError as error:
                 finish(position, failed(file.name, error))
                 continue
-            pending.append((position, file, document, self._splitter.split(document)))
-            if sum(len(chunks) for *_, chunks in pending) >= COMMIT_CHUNKS:
+            pending.append((position, file, document, chunks))
+            if sum(len(waiting) for *_, waiting in pending) >= COMMIT_CHUNKS:
                 flush()
         flush()
         self._bring_up_to_date(key)
@@ -246,9 +252,18 @@ class Ingestor:
         current = self._catalogue.key(key.name)
         if not current.embedder:
             return
-        self._indexes.index(current, dimension=self._embedder().dimension)
-        if save:
-            self._indexes.save(current)
+        with self._timed("index"):
+            self._indexes.index(current, dimension=self._embedder().dimension)
+            if save:
+                self._indexes.save(current)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - start
 
 
 def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedFile:

@@ -26,7 +26,9 @@ class Retrieval:
 class Retriever:
     """Searches knowledge bases. Safe to be called from several threads at once."""
 
-    def __init__(self, catalogue: Catalogue, indexes: IndexCache, *, embedder: Callable[[], Embedder]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, indexes: IndexCache, *, embedder: Callable[[], Embedder]
+    ) -> None:
         self._catalogue = catalogue
         self._indexes = indexes
         self._embedder = embedder

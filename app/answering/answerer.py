@@ -41,7 +41,9 @@ class Answerer:
     def stream(self, question: str, history: Sequence[Turn] = ()) -> Iterator[Event]:
         """Yield `Sources`, then `Token`s, then `Final`. A refusal has no sources and asks no model."""
         clock = _Clock()
-        standalone = standalone_question(question, history, rewrite=self._rewrite if self._chat_model else None)
+        standalone = standalone_question(
+            question, history, rewrite=self._rewrite if self._chat_model else None
+        )
         clock.stage("rewrite")
         retrieval = self._search(standalone)
         clock.stage("search")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
@@ -36,4 +37,4 @@ def supporting_span(claim: str, hit: Hit) -> tuple[int, int]:
 
 def _bigrams(text: str) -> set[tuple[str, ...]]:
     words = _WORD.findall(text.lower())
-    return {(word,) for word in words if len(word) > 1} | set(zip(words, words[1:], strict=False))
+    return {(word,) for word in words if len(word) > 1} | set(pairwise(words))

@@ -1,0 +1,252 @@
+"""The `zhiwen` command; heavy imports wait inside the commands so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from app.cli.output import Output, output_options
+
+_KB = click.argument("knowledge_base", metavar="KB")
+_KBS = click.option(
+    "--kb",
+    "knowledge_bases",
+    multiple=True,
+    required=True,
+    metavar="KB",
+    help="知识库，可多次给出 / knowledge base, may be repeated",
+)
+_TOP_K = click.option("--top-k", type=click.IntRange(1, 100), help="最多引用的片段数 / passages at most")
+_THRESHOLD = click.option("--threshold", type=click.FloatRange(0, 1), help="相关度下限 0~1 / least relevance")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="zhiwen")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="数据文件夹 / data folder")
+@click.pass_context
+def cli(context: click.Context, data_dir: Path | None) -> None:
+    """知问：在本机上回答您自己文档中的问题 / answers questions over your own documents."""
+    context.obj = {"data_dir": data_dir} if data_dir else {}
+
+
+@cli.command()
+@_KB
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@output_options
+def ingest(output: Output, knowledge_base: str, paths: tuple[Path, ...]) -> None:
+    """导入文件或文件夹，知识库不存在时新建 / Ingest files and folders; makes KB when missing."""
+    from app.cli.ingest import ingest_paths
+
+    output.documents(ingest_paths(output, knowledge_base, paths))
+
+
+@cli.command()
+@_KB
+@output_options
+def documents(output: Output, knowledge_base: str) -> None:
+    """列出文档 / List a knowledge base's documents."""
+    from app import schemas
+
+    with output.service() as service:
+        infos = service.documents(knowledge_base)
+    output.documents([schemas.StoredDocument.model_validate(info) for info in infos])
+
+
+@cli.command()
+@_KB
+@click.argument("document", metavar="DOCUMENT")
+@output_options
+def delete(output: Output, knowledge_base: str, document: str) -> None:
+    """按编号或名称删除文档 / Delete a document by its id or name."""
+    from knowledge_base.errors import DocumentNotFoundError
+
+    with output.service() as service:
+        for info in service.documents(knowledge_base):
+            if document in {info.id, info.name}:
+                service.delete_document(knowledge_base, info.id)
+                output.result({"deleted": info.id}, f"{info.name}")
+                return
+        raise DocumentNotFoundError(f"there is no document {document!r}", id=document)
+
+
+@cli.command()
+@click.argument("question")
+@_KBS
+@_TOP_K
+@_THRESHOLD
+@click.option("--model", help="回答所用的模型 / chat model by name")
+@output_options
+def ask(output: Output, question: str, **options: Any) -> None:
+    """提问，答案附引用 / Ask a question; the answer cites its sources."""
+    from app import schemas
+
+    with output.service() as service:
+        answer = schemas.answer(service.ask(question, **options))
+    lines = [answer.answer, ""]
+    for citation in answer.citations:
+        page = f" p.{citation.page}" if citation.page else ""
+        lines.append(f"[{citation.index}] {citation.document}{page} ({citation.score:.2f})")
+    output.result(answer.model_dump(mode="json"), "\n".join(lines).rstrip())
+
+
+@cli.command()
+@click.argument("query")
+@_KBS
+@_TOP_K
+@_THRESHOLD
+@output_options
+def search(output: Output, query: str, **options: Any) -> None:
+    """检索片段 / Find passages."""
+    from app import schemas
+
+    with output.service() as service:
+        hits = [schemas.hit(hit) for hit in service.search(query, **options)]
+    lines = []
+    for hit in hits:
+        page = f" p.{hit.page}" if hit.page else ""
+        lines.append(f"{hit.score:.3f} {hit.document}{page}\n    {hit.text[:100]!r}")
+    output.result({"hits": [hit.model_dump(mode="json") for hit in hits]}, "\n".join(lines))
+
+
+@cli.group()
+def kb() -> None:
+    """管理知识库 / Manage knowledge bases."""
+
+
+@kb.command("list")
+@output_options
+def kb_list(output: Output) -> None:
+    """列出知识库 / List knowledge bases."""
+    from app import schemas
+
+    with output.service() as service:
+        infos = [schemas.KnowledgeBase.model_validate(info) for info in service.knowledge_bases()]
+    text = "\n".join(f"{info.name}\t{info.documents}\t{info.chunks}" for info in infos)
+    output.result({"knowledge_bases": [info.model_dump(mode="json") for info in infos]}, text)
+
+
+@kb.command("create")
+@_KB
+@click.option("--description", default="", help="说明 / description")
+@output_options
+def kb_create(output: Output, knowledge_base: str, description: str) -> None:
+    """新建知识库 / Make a knowledge base."""
+    from app import schemas
+
+    with output.service() as service:
+        info = schemas.KnowledgeBase.model_validate(
+            service.create_knowledge_base(knowledge_base, description)
+        )
+    output.result(info.model_dump(mode="json"), info.name)
+
+
+@kb.command("delete")
+@_KB
+@output_options
+def kb_delete(output: Output, knowledge_base: str) -> None:
+    """删除知识库及其全部文档 / Delete a knowledge base with all its documents."""
+    with output.service() as service:
+        service.delete_knowledge_base(knowledge_base)
+    output.result({"deleted": knowledge_base}, knowledge_base)
+
+
+@kb.command("rebuild")
+@_KB
+@output_options
+def kb_rebuild(output: Output, knowledge_base: str) -> None:
+    """按当前设置重新解析、切分和向量化 / Parse, split and embed again as the settings are now."""
+    from app import schemas
+
+    with output.service() as service:
+        info = service.rebuild_knowledge_base(knowledge_base, progress=output.progress)
+    schema = schemas.KnowledgeBase.model_validate(info)
+    output.result(schema.model_dump(mode="json"), f"{info.name}\t{info.documents}\t{info.chunks}")
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--hold-out",
+    type=click.FloatRange(0, 0.95),
+    default=0.0,
+    help="不入库的段落比例 / share of passages left out",
+)
+@click.option("--limit", type=click.IntRange(1), help="只用前 N 个段落 / only the first N passages")
+@click.option("--splitter", help="chinese:480:80 或 / or recursive:480:80")
+@output_options
+def evaluate(output: Output, file: Path, hold_out: float, limit: int | None, splitter: str | None) -> None:
+    """用 SQuAD 格式的问题集评测 / Evaluate on a question set in SQuAD format."""
+    from app.cli.reports import evaluation_text
+    from app.evaluation import evaluate_file
+
+    report = evaluate_file(
+        output.settings(splitter), file, hold_out=hold_out, limit=limit, progress=output.note
+    )
+    output.result(report, evaluation_text(report))
+
+
+@cli.group()
+def config() -> None:
+    """设置 / Settings."""
+
+
+@config.command("show")
+@output_options
+def config_show(output: Output) -> None:
+    """显示每项设置及其来源 / Show each setting and where it came from."""
+    from app.settings import setting_sources
+
+    found = setting_sources(output.arguments)
+    shown = {key: {"value": value, "source": source} for key, (value, source) in found.items()}
+    text = "\n".join(f"{key} = {value!r}  # {source}" for key, (value, source) in found.items())
+    output.result({"settings": shown}, text)
+
+
+@cli.group()
+def models() -> None:
+    """模型 / Models."""
+
+
+@models.command("list")
+@output_options
+def models_list(output: Output) -> None:
+    """列出可用的对话模型 / List the chat models that the settings name."""
+    from app.answering.answerer import QUOTE_MODEL
+
+    answering = output.settings().answering
+    names = [QUOTE_MODEL, *answering.models]
+    listed = [{"name": name, "default": name == answering.model} for name in names]
+    output.result({"models": listed}, "\n".join(names))
+
+
+@cli.command()
+@click.option("--api-only", is_flag=True, help="只提供 HTTP 接口 / the HTTP interface without the pages")
+@click.option("--host", help="监听地址 / address")
+@click.option("--port", type=click.IntRange(0, 65535), help="端口 / port")
+@click.pass_obj
+def serve(arguments: dict[str, Any], api_only: bool, host: str | None, port: int | None) -> None:
+    """启动网页与 HTTP 接口 / Serve the pages and the HTTP interface."""
+    from app.serving import serve as run
+
+    run(arguments, pages=not api_only, host=host, port=port)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, by default on the process's arguments; errors of ours become one line and exit status 1."""
+    from app.cli.output import report_error
+
+    try:
+        cli.main(arguments, prog_name="zhiwen", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        sys.exit(exit_.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except Exception as error:
+        sys.exit(report_error(error))

@@ -1,0 +1,101 @@
+"""What the commands print: JSON or text on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from app.schemas import Document
+    from app.service import Service
+    from app.settings import Settings
+    from knowledge_base.ingestion import Progress
+
+
+class Output:
+    """One command's settings and streams."""
+
+    def __init__(self, arguments: dict[str, Any], *, as_json: bool) -> None:
+        self.arguments = arguments
+        self.as_json = as_json
+
+    def settings(self, splitter: str | None = None) -> Settings:
+        """The settings, with the command line's arguments; `splitter` is "name:size:overlap"."""
+        from app.settings import load_settings
+
+        arguments = dict(self.arguments)
+        if splitter is not None:
+            arguments["splitter"] = dict(
+                zip(("name", "chunk_size", "overlap"), splitter.split(":"), strict=False)
+            )
+        return load_settings(arguments)
+
+    @contextmanager
+    def service(self) -> Iterator[Service]:
+        """The service, closed at the end."""
+        from app.composition import build_service
+
+        service = build_service(self.settings())
+        try:
+            yield service
+        finally:
+            service.close()
+
+    def result(self, value: dict[str, Any], text: str) -> None:
+        """Print the command's result."""
+        print(json.dumps(value, ensure_ascii=False) if self.as_json else text)
+
+    def documents(self, listed: Sequence[Document]) -> None:
+        """Print documents; exit status 1 when any failed."""
+        lines = []
+        for document in listed:
+            columns = (document.id or "-", document.state, document.pages, document.chunks, document.name)
+            lines.append("\t".join(map(str, columns)))
+            for problem in document.problems:
+                page = f"p.{problem.page} " if problem.page else ""
+                lines.append(f"    {page}{problem.message} ({problem.code})")
+        self.result({"documents": [d.model_dump(mode="json") for d in listed]}, "\n".join(lines))
+        if any(document.state == "failed" for document in listed):
+            raise click.exceptions.Exit(1)
+
+    def note(self, text: str) -> None:
+        """Show progress, on one line of a terminal."""
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
+
+    def progress(self, at: Progress) -> None:
+        """Show where an ingestion stands."""
+        self.note(f"[{at.file + 1}/{at.files}] {at.stage} {at.done}/{at.total} {at.name}")
+
+
+def output_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--json`, and its `Output` as the first argument."""
+
+    @click.option("--json", "as_json", is_flag=True, help="输出一个 JSON 对象 / print one JSON object")
+    @functools.wraps(command)
+    def wrapped(as_json: bool, **options: Any) -> None:
+        arguments: dict[str, Any] = click.get_current_context().obj
+        command(Output(arguments, as_json=as_json), **options)
+
+    return wrapped
+
+
+def report_error(error: Exception) -> int:
+    """Tell the user what went wrong; returns the exit status."""
+    from app.failures import Failure, terminal_language
+
+    failure = Failure.of(error, terminal_language())
+    if failure.code == "internal_error":
+        import traceback
+
+        traceback.print_exception(error)
+    if "--json" in sys.argv:
+        print(json.dumps({"error": failure.body()}, ensure_ascii=False))
+    print(failure.message, file=sys.stderr)
+    return 1

@@ -1,0 +1,87 @@
+"""From an exception to what a user is told: a code, a text in their language, an HTTP status."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from app.errors import ApplicationError
+from app.messages import LANGUAGES, Language, error_text
+from knowledge_base.errors import KnowledgeBaseError
+from loaders.document import Problem
+from loaders.errors import LoaderError
+from models.errors import ModelError
+from vectorstore.errors import VectorStoreError
+
+KNOWN = (ApplicationError, KnowledgeBaseError, LoaderError, ModelError, VectorStoreError)
+
+STATUS = {
+    "invalid_question": 422,
+    "invalid_question_set": 422,
+    "knowledge_base_not_found": 404,
+    "knowledge_base_exists": 409,
+    "invalid_name": 422,
+    "document_not_found": 404,
+    "chunk_not_found": 404,
+    "job_not_found": 404,
+    "job_state": 409,
+    "queue_full": 429,
+    "embedder_changed": 409,
+    "data_folder": 507,
+    "unreadable_file": 422,
+    "empty_file": 422,
+    "no_text": 422,
+    "unsupported_format": 415,
+    "damaged_file": 422,
+    "encrypted_file": 422,
+    "limit_exceeded": 413,
+    "cancelled": 409,
+    "model_not_found": 503,
+    "model_unavailable": 503,
+    "model_package_missing": 503,
+    "model_error": 503,
+    "file_not_found": 404,
+    "page_not_found": 404,
+    "no_file": 422,
+    "too_many_files": 413,
+}
+"""HTTP status by error code; others are internal errors, 500."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a user is told about an error."""
+
+    code: str
+    message: str
+    status: int
+    details: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: Exception, language: Language) -> Failure:
+        """Describe an error; one that is not ours tells nothing of the inside."""
+        if not isinstance(error, KNOWN):
+            return cls("internal_error", error_text("internal_error", language, ""), 500, {})
+        details = {key: value for key, value in error.details.items() if isinstance(value, str | int | float)}
+        message = error_text(error.code, language, str(error), **details)
+        return cls(error.code, message, STATUS.get(error.code, 500), details)
+
+    def body(self) -> dict[str, Any]:
+        """The error object of the interfaces."""
+        return {"code": self.code, "message": self.message, "details": self.details}
+
+
+def problem_text(problem: Problem, language: Language, *, name: str) -> str:
+    """What to tell a user about a document's problem."""
+    return error_text(problem.code, language, problem.message, name=name)
+
+
+def terminal_language() -> Language:
+    """The language of the terminal; Chinese unless its locale names another."""
+    setting = os.environ.get("ZHIWEN_LANGUAGE", "auto")
+    for language in LANGUAGES:
+        if setting == language:
+            return language
+    locale = next((v for n in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := os.environ.get(n))), "")
+    return "zh" if locale.split(".")[0] in {"", "C", "POSIX"} or locale.startswith("zh") else "en"

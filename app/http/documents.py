@@ -1,0 +1,172 @@
+"""Routes of documents: upload, content, chunks, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+from starlette.datastructures import UploadFile
+
+from app import schemas
+from app.errors import TooManyFilesError, UploadError
+from app.failures import KNOWN, Failure
+from app.http.common import ErrorDetail, ServiceDep, request_language
+from app.service import Service
+from knowledge_base.files import StoredFile
+
+router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"])
+
+_BLOCK = 1 << 20
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}}
+                    },
+                    "required": ["files"],
+                }
+            }
+        },
+    }
+}
+
+
+class DocumentList(BaseModel):
+    """A knowledge base's documents."""
+
+    documents: list[schemas.StoredDocument]
+
+
+class Rejected(BaseModel):
+    """A file that was not taken in, and why."""
+
+    name: str
+    error: ErrorDetail
+
+
+class Upload(BaseModel):
+    """The job that ingests the files taken in, and the files that were not."""
+
+    job_id: str
+    job: schemas.Job
+    rejected: list[Rejected]
+
+
+class ChunkList(BaseModel):
+    """A document's chunks in order."""
+
+    chunks: list[schemas.Chunk]
+
+
+@router.get("")
+def list_documents(name: str, service: ServiceDep) -> DocumentList:
+    """A knowledge base's documents by name."""
+    infos = service.documents(name)
+    return DocumentList(documents=[schemas.StoredDocument.model_validate(info) for info in infos])
+
+
+@router.post("", status_code=202, openapi_extra=_UPLOAD)
+async def upload_documents(name: str, request: Request, service: ServiceDep) -> Upload:
+    """Upload files; a job ingests them. Files that cannot be read at all are rejected at once."""
+    uploads = await _files(request, service.settings.limits.files_per_upload)
+    return await run_in_threadpool(
+        _take_in, request, service, name, [(u.filename or "", u.file) for u in uploads]
+    )
+
+
+@router.get("/{document_id}")
+def get_document(name: str, document_id: str, service: ServiceDep) -> schemas.StoredDocument:
+    """One document."""
+    return schemas.StoredDocument.model_validate(service.document(name, document_id))
+
+
+@router.put("/{document_id}", status_code=202, openapi_extra=_UPLOAD)
+async def replace_document(name: str, document_id: str, request: Request, service: ServiceDep) -> Upload:
+    """Replace a document's bytes; it keeps its id and its name."""
+    info = await run_in_threadpool(service.document, name, document_id)
+    uploads = await _files(request, 1)
+    return await run_in_threadpool(_take_in, request, service, name, [(info.name, uploads[0].file)])
+
+
+@router.delete("/{document_id}", status_code=204)
+def delete_document(name: str, document_id: str, service: ServiceDep) -> None:
+    """Delete a document; it is found no more."""
+    service.delete_document(name, document_id)
+
+
+@router.get("/{document_id}/content", response_class=FileResponse)
+def get_content(name: str, document_id: str, service: ServiceDep) -> Response:
+    """The document's file as it was given, as a download."""
+    info = service.document(name, document_id)
+    path = service.document_file(name, document_id)
+    # Always a download, never interpreted: an uploaded HTML file must not run on our own address.
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(info.name.rsplit('/', 1)[-1])}",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return FileResponse(path, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/{document_id}/chunks")
+def list_chunks(name: str, document_id: str, service: ServiceDep) -> ChunkList:
+    """A document's chunks in order."""
+    return ChunkList(chunks=[schemas.chunk(*pair) for pair in service.document_chunks(name, document_id)])
+
+
+@router.get("/{document_id}/pages/{number}.png", response_class=Response)
+def get_page(name: str, document_id: str, number: int, service: ServiceDep) -> Response:
+    """A page of a PDF or picture as a PNG."""
+    png = service.page_picture(name, document_id, number)
+    return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+
+async def _files(request: Request, maximum: int) -> list[UploadFile]:
+    """The files of a multipart request, whatever their fields are called."""
+    form = await request.form(max_files=maximum + 1)
+    uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if not uploads:
+        raise UploadError("the request holds no file")
+    if len(uploads) > maximum:
+        raise TooManyFilesError(f"one upload takes at most {maximum} files", maximum=maximum)
+    return uploads
+
+
+def _take_in(request: Request, service: Service, name: str, files: list[tuple[str, BinaryIO]]) -> Upload:
+    service.knowledge_base(name)
+    stored: list[StoredFile] = []
+    rejected: list[tuple[str, Exception]] = []
+    try:
+        for filename, stream in files:
+            try:
+                stored.append(service.store(filename, _blocks(stream)))
+            except KNOWN as error:
+                rejected.append((filename, error))
+        if not stored:
+            raise rejected[0][1]
+    except BaseException:
+        service.discard(stored)
+        raise
+    job = schemas.job(service.submit(name, stored))
+    language = request_language(request)
+    return Upload(
+        job_id=job.id,
+        job=job,
+        rejected=[
+            Rejected(name=filename, error=ErrorDetail(**Failure.of(error, language).body()))
+            for filename, error in rejected
+        ],
+    )
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    while block := stream.read(_BLOCK):
+        yield block

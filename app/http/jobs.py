@@ -1,0 +1,41 @@
+"""Routes of background jobs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from app import schemas
+from app.http.common import ServiceDep
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+class JobList(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[schemas.Job]
+
+
+@router.get("")
+def list_jobs(service: ServiceDep) -> JobList:
+    """The newest jobs first."""
+    return JobList(jobs=[schemas.job(info) for info in service.jobs()])
+
+
+@router.get("/{job_id}")
+def get_job(job_id: str, service: ServiceDep) -> schemas.Job:
+    """One job with its files."""
+    return schemas.job(service.job(job_id))
+
+
+@router.post("/{job_id}/cancel")
+def cancel_job(job_id: str, service: ServiceDep) -> schemas.Job:
+    """Ask a job to stop; the files that it has stored stay."""
+    return schemas.job(service.cancel_job(job_id))
+
+
+@router.post("/{job_id}/retry")
+def retry_job(job_id: str, service: ServiceDep) -> schemas.Job:
+    """Try again what failed for reasons outside the files."""
+    return schemas.job(service.retry_job(job_id))

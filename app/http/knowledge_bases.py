@@ -1,0 +1,68 @@
+"""Routes of knowledge bases."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import schemas
+from app.http.common import ServiceDep
+
+router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
+
+
+class NewKnowledgeBase(BaseModel):
+    """A knowledge base to make."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "制度"}]})
+
+    name: str
+    description: str = Field("", max_length=2000)
+
+
+class KnowledgeBaseChange(BaseModel):
+    """What to change of a knowledge base."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    description: str | None = Field(None, max_length=2000)
+
+
+class KnowledgeBaseList(BaseModel):
+    """All knowledge bases."""
+
+    knowledge_bases: list[schemas.KnowledgeBase]
+
+
+@router.get("")
+def list_knowledge_bases(service: ServiceDep) -> KnowledgeBaseList:
+    """All knowledge bases by name."""
+    infos = service.knowledge_bases()
+    return KnowledgeBaseList(knowledge_bases=[schemas.KnowledgeBase.model_validate(i) for i in infos])
+
+
+@router.post("", status_code=201)
+def create_knowledge_base(body: NewKnowledgeBase, service: ServiceDep) -> schemas.KnowledgeBase:
+    """Make a knowledge base."""
+    info = service.create_knowledge_base(body.name, body.description)
+    return schemas.KnowledgeBase.model_validate(info)
+
+
+@router.get("/{name}")
+def get_knowledge_base(name: str, service: ServiceDep) -> schemas.KnowledgeBase:
+    """One knowledge base."""
+    return schemas.KnowledgeBase.model_validate(service.knowledge_base(name))
+
+
+@router.patch("/{name}")
+def change_knowledge_base(name: str, body: KnowledgeBaseChange, service: ServiceDep) -> schemas.KnowledgeBase:
+    """Rename or describe a knowledge base."""
+    info = service.update_knowledge_base(name, new_name=body.name, description=body.description)
+    return schemas.KnowledgeBase.model_validate(info)
+
+
+@router.delete("/{name}", status_code=204)
+def delete_knowledge_base(name: str, service: ServiceDep) -> None:
+    """Delete a knowledge base with all its documents."""
+    service.delete_knowledge_base(name)

@@ -1,0 +1,186 @@
+"""The JSON that the command line prints and the HTTP interface answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from app.answering import types as answering
+from knowledge_base import types as domain
+from knowledge_base.ingestion import IngestedFile
+from loaders import document as loaded
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Problem(_Schema):
+    """What could not be read, and on which page."""
+
+    page: int | None
+    code: str
+    message: str
+
+
+class Document(_Schema):
+    """A document, or what became of a file. `id` is null when nothing was stored."""
+
+    id: str | None
+    name: str
+    state: str
+    pages: int
+    chunks: int
+    problems: list[Problem]
+
+
+class StoredDocument(Document):
+    """A document in a knowledge base."""
+
+    format: str
+    size: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class KnowledgeBase(_Schema):
+    """A knowledge base and its size."""
+
+    name: str
+    description: str
+    documents: int
+    chunks: int
+    created_at: datetime
+
+
+class Job(_Schema):
+    """Background work over uploaded files: queued, running, done, failed or cancelled."""
+
+    id: str
+    knowledge_base: str
+    state: str
+    stage: str
+    done: int
+    total: int
+    error: str
+    documents: list[Document]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Box(_Schema):
+    """A rectangle on a page, in fractions of its width and height from the top left."""
+
+    page: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+
+class Hit(_Schema):
+    """A passage that a query found. `score` is the calibrated relevance in [0, 1]."""
+
+    score: float
+    dense_score: float
+    keyword_score: float
+    knowledge_base: str
+    document: str
+    document_id: str
+    chunk_id: int
+    page: int | None
+    text: str
+    header: str
+    question: str
+    heading_path: list[str]
+    boxes: list[Box]
+
+
+class Citation(_Schema):
+    """A passage behind the answer; `index` is the number in brackets there."""
+
+    index: int
+    knowledge_base: str
+    document: str
+    document_id: str
+    chunk_id: int
+    page: int | None
+    text: str
+    quote: str
+    score: float
+    boxes: list[Box]
+
+
+class Answer(_Schema):
+    """An answer with its citations, or a refusal without any. `timings` are in seconds."""
+
+    answer: str
+    refused: bool
+    model: str
+    question: str
+    citations: list[Citation]
+    timings: dict[str, float]
+
+
+class Chunk(_Schema):
+    """A piece of a document; `text` is `document[start:end]`."""
+
+    id: int
+    start: int
+    end: int
+    page: int | None
+    kind: str
+    text: str
+    header: str
+    question: str
+    heading_path: list[str]
+
+
+def ingested(result: IngestedFile, *, show: Any = None) -> Document:
+    """What became of a file; `show` turns a problem into the text for users."""
+    document = result.document
+    return Document(
+        id=document.id if document else None,
+        name=result.name,
+        state=result.state,
+        pages=document.pages if document else 0,
+        chunks=document.chunks if document else 0,
+        problems=problems(result.problems, show),
+    )
+
+
+def problems(found: tuple[loaded.Problem, ...], show: Any = None) -> list[Problem]:
+    """Problems, each with its text for users."""
+    return [Problem(page=p.page, code=p.code, message=show(p) if show else p.message) for p in found]
+
+
+def job(info: domain.JobInfo) -> Job:
+    """A job with its files."""
+    return Job.model_validate({**_fields(info), "done": info.done, "total": len(info.documents)})
+
+
+def hit(found: domain.Hit) -> Hit:
+    """A hit with the boxes of its whole text."""
+    return Hit.model_validate({**_fields(found), "boxes": found.boxes()})
+
+
+def answer(given: answering.Answer) -> Answer:
+    """An answer."""
+    return Answer.model_validate(given)
+
+
+def final_answer(events: Iterator[answering.Event]) -> Answer:
+    """The answer at the end of its events."""
+    return answer(next(event.answer for event in events if isinstance(event, answering.Final)))
+
+
+def chunk(chunk_id: int, found: loaded.Chunk) -> Chunk:
+    """A chunk with its id."""
+    return Chunk.model_validate({**_fields(found), "id": chunk_id})
+
+
+def _fields(item: Any) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__dataclass_fields__}

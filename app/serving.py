@@ -1,0 +1,52 @@
+"""Running the pages and the HTTP interface."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from app.composition import build_service
+from app.settings import load_settings
+
+logger = logging.getLogger(__name__)
+
+
+def serve(
+    arguments: Mapping[str, Any] | None = None,
+    *,
+    pages: bool,
+    host: str | None = None,
+    port: int | None = None,
+) -> None:
+    """Serve until interrupted. Models load behind the open port, so that the page is up at once."""
+    import uvicorn
+
+    from app.http.application import create_app
+
+    settings = load_settings(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    service = build_service(settings)
+    server = settings.server
+    default_port = server.port if pages else server.api_port
+    try:
+        service.start()
+        application = create_app(service, pages=pages)
+        threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=True).start()
+        uvicorn.run(
+            application,
+            host=host or server.host,
+            port=default_port if port is None else port,
+            log_level="warning",
+        )
+    finally:
+        service.close()
+
+
+def _warm_up(warm_up: Any) -> None:
+    try:
+        warm_up()
+    except Exception:
+        # The first question raises the same error, with a place to show it.
+        logger.exception("models could not be loaded")
