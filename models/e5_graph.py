@@ -82,10 +82,11 @@ class _Graph:
         return self.add("DynamicQuantizeMatMul", inputs, contrib=True)[0]
 
     def normalise(self, x: str, residual: str, name: str, weights: E5Weights) -> str:
-        """LayerNorm(x + residual)."""
-        inputs = [x, residual]
-        inputs += [self.constant(f"{name}.{part}", weights.tensors[f"{name}.{part}"]) for part in ("w", "b")]
-        return self.add("SkipLayerNormalization", inputs, contrib=True, epsilon=weights.epsilon)[0]
+        """LayerNorm(x + residual); the fused operation is six times slower in ONNX Runtime 1.31."""
+        tensors = weights.tensors
+        scale, bias = (self.constant(f"{name}.{part}", tensors[f"{name}.{part}"]) for part in ("w", "b"))
+        (total,) = self.add("Add", [x, residual])
+        return self.add("LayerNormalization", [total, scale, bias], axis=-1, epsilon=weights.epsilon)[0]
 
 
 def build_graph(weights: E5Weights) -> onnx.ModelProto:
@@ -125,7 +126,6 @@ def _embeddings(graph: _Graph, weights: E5Weights) -> str:
     (length,) = graph.add("Shape", ["input_ids"], start=1, end=2)
     table = graph.constant("position", tensors["emb.pos"] + tensors["emb.type"][0])
     (positions,) = graph.add("Slice", [table, zero, length])
-    (positions,) = graph.add("Unsqueeze", [positions, zero])
     return graph.normalise(words, positions, "emb.ln", weights)
 
 

@@ -36,7 +36,8 @@ class LangChainEmbedder(Embedder):
         with self._lock:
             if self._dimension is None:
                 self._dimension = len(self.encode_query("dimension"))
-            return self._dimension
+        size: int = self._dimension
+        return size
 
     def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
         """See `Embedder.encode_documents`."""
@@ -57,7 +58,8 @@ class LangChainEmbedder(Embedder):
             row = self._inner.embed_query(text)
         except Exception as error:  # an adapter of anyone's
             raise self._unavailable(error) from error
-        return _unit(np.asarray([row], np.float32))[0]
+        vector: np.ndarray = _unit(np.asarray([row], np.float32))[0]
+        return vector
 
     def _unavailable(self, error: Exception) -> ModelUnavailableError:
         return ModelUnavailableError(f"The embedding model {self._name} failed: {error}", model=self._name)

@@ -126,6 +126,8 @@ class OnnxE5Embedder(Embedder):
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # The graph is written in the fused operations that are fast; more fusion would slow it.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
             tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
             session = onnxruntime.InferenceSession(
