@@ -23,7 +23,7 @@ _SOME_TAG = re.compile(rb"</?(p|div|table|h[1-6]|span|a|ul|br|meta|title|script)
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{2,30})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""\A\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{2,30})["']""")
 _CHARSET_WITHIN = 4096
-_MIME_START = re.compile(rb"\A(?:[\w-]+:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+", re.MULTILINE)
+MIME_START = re.compile(rb"\A(?:[\w-]+:[^\r\n]*\r?\n(?:[ \t][^\r\n]*\r?\n)*)+", re.MULTILINE)
 # Names that stand for a larger set of characters in what people save.
 _WIDER = {
     "gb2312": "gb18030",
@@ -68,7 +68,7 @@ class MhtmlLoader(Loader):
 
     def recognises(self, head: bytes, path: Path, name: str) -> bool:  # noqa: ARG002
         """Whether the header of the MIME message says that a page and what belongs to it follow."""
-        found = _MIME_START.match(head)
+        found = MIME_START.match(head)
         return found is not None and b"multipart/related" in found[0].lower() and not is_mail(found[0])
 
     def pages(self, path: Path, options: LoadOptions) -> Iterator[Page]:
