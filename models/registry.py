@@ -5,12 +5,19 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from models.embedder import Embedder
+from models.chat_spec import ChatModelSpec
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from models.embedder import Embedder
+
+__all__ = ["CHAT_MODELS", "ChatModelSpec", "load_chat_model", "load_embedder"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +48,23 @@ def load_embedder(
         return _langchain_embedder(name, dict(options or {}))
     folder = _hub_folder(name, cache_dir)
     return _folder_embedder(folder, cache_dir=cache_dir, device=device, threads=threads)
+
+
+def load_chat_model(spec: ChatModelSpec) -> BaseChatModel:
+    """Give the chat model of the settings; a local one loads its weights at the first use.
+
+    Raises `ModelNotFoundError` for an unknown kind or folder and `ModelPackageMissingError`.
+    """
+    maker = CHAT_MODELS.get(spec.kind)
+    if maker is not None:
+        return maker(spec)
+    if ":" in spec.kind:
+        return _langchain_chat(spec)
+    known = ", ".join(sorted(CHAT_MODELS))
+    raise ModelNotFoundError(
+        f"Unknown kind of chat model: {spec.kind}. Known are {known}, and module:Class of a LangChain one.",
+        kind=spec.kind,
+    )
 
 
 def gpu_visible() -> bool:
@@ -92,6 +116,7 @@ def _folder_embedder(folder: Path, *, cache_dir: Path, device: str, threads: int
 def _langchain_embedder(path: str, options: dict[str, Any]) -> Embedder:
     from langchain_core.embeddings import Embeddings
 
+    from models.embedder import Embedder
     from models.langchain_embedder import LangChainEmbedder
 
     inner = _make(path, options)
@@ -133,3 +158,77 @@ def _hub_folder(name: str, cache_dir: Path) -> Path:
             f"There is no folder {name}, and no model of that name can be had from the hub. {way_out}",
             name=name,
         ) from error
+
+
+def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
+    from models.transformers_chat import TransformersChatModel
+
+    folder = Path(spec.model).expanduser()
+    if not (folder / "config.json").is_file():
+        raise ModelNotFoundError(
+            f"{folder} is not the folder of a model in the format of transformers.", folder=str(folder)
+        )
+    return TransformersChatModel(
+        folder=folder,
+        temperature=spec.temperature,
+        max_tokens=spec.max_tokens,
+        context_tokens=spec.context_tokens,
+        timeout=spec.timeout,
+    )
+
+
+def _openai_chat(spec: ChatModelSpec) -> BaseChatModel:
+    from langchain_openai import ChatOpenAI
+    from pydantic import SecretStr
+
+    # A server on this machine asks for no key, and the client insists on one.
+    key = _api_key(spec) or "none"
+    # Other servers than OpenAI's know the limit by its older name.
+    limit: dict[str, Any] = {"max_completion_tokens": spec.max_tokens}
+    if spec.base_url:
+        limit = {"extra_body": {"max_tokens": spec.max_tokens}}
+    return ChatOpenAI(
+        model=spec.model,
+        base_url=spec.base_url,
+        api_key=SecretStr(key),
+        temperature=spec.temperature,
+        timeout=spec.timeout,
+        max_retries=2,
+        **limit,
+    )
+
+
+def _langchain_chat(spec: ChatModelSpec) -> BaseChatModel:
+    from langchain_core.language_models import BaseChatModel
+
+    options = {
+        "model": spec.model or None,
+        "base_url": spec.base_url,
+        "temperature": spec.temperature,
+        "max_tokens": spec.max_tokens,
+        "timeout": spec.timeout,
+        "api_key": _api_key(spec),
+    }
+    model = _make(spec.kind, {name: value for name, value in options.items() if value is not None})
+    if not isinstance(model, BaseChatModel):
+        raise ModelNotFoundError(f"{spec.kind} is not a LangChain chat model", name=spec.kind)
+    return model
+
+
+def _api_key(spec: ChatModelSpec) -> str | None:
+    if spec.api_key_env is None:
+        return None
+    key = os.environ.get(spec.api_key_env)
+    if not key:
+        raise ModelNotFoundError(
+            f"The environment variable {spec.api_key_env}, which holds the key for {spec.model}, is not set.",
+            variable=spec.api_key_env,
+        )
+    return key
+
+
+CHAT_MODELS: dict[str, Callable[[ChatModelSpec], BaseChatModel]] = {
+    "transformers": _transformers_chat,
+    "openai": _openai_chat,
+}
+"""What makes each kind of chat model; a new kind is one more line."""

@@ -1,0 +1,20 @@
+"""What the settings say about a chat model."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ChatModelSpec(BaseModel):
+    """A chat model: its `kind` in `models.registry`, and what that kind needs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field(description="transformers, openai, or module:Class of a LangChain chat model")
+    model: str = Field("", description="a model folder, or the name that the server knows")
+    base_url: str | None = Field(None, description="address of a server that speaks OpenAI's protocol")
+    api_key_env: str | None = Field(None, description="name of the environment variable with the key")
+    temperature: float = Field(0.0, ge=0.0, le=2.0)
+    max_tokens: int = Field(1024, gt=0, description="tokens of an answer at most")
+    context_tokens: int = Field(4096, gt=0, description="tokens that prompt and answer share")
+    timeout: float = Field(60.0, gt=0, description="seconds to wait for the model")
