@@ -82,7 +82,7 @@ def _read(
         try:
             stream: IO[bytes] = archive.open(member)
         except _UNREADABLE as error:
-            yield _refused(name, "damaged_file", str(error))
+            yield _refused(name, "unreadable_member", str(error))
             return
         with stream:
             yield from member_pages(Member(raw, member.file_size, cast("BinaryIO", stream)), options, budget)

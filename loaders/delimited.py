@@ -59,10 +59,14 @@ def read_rows(path: Path, limits: Limits) -> tuple[list[list[str]], tuple[Proble
             break
     if len(rows) > limits.table_rows:
         del rows[limits.table_rows :]
-        problems.append(
-            Problem("limit_exceeded", f"Rows after the first {limits.table_rows} were left out (table_rows).")
-        )
+        problems.append(rows_left_out(limits, None))
     return rows, tuple(problems)
+
+
+def rows_left_out(limits: Limits, page: int | None) -> Problem:
+    """The problem of a table that is longer than the limit."""
+    message = f"Rows after the first {limits.table_rows} were left out (table_rows)."
+    return Problem("rows_left_out", message, page)
 
 
 def find_delimiter(text: str) -> str:

@@ -131,7 +131,7 @@ def _body(
         data, charset = part_bytes(part), part.get_param("charset")
         try:
             if part.get_content_type() == "text/html":
-                page = html_page(data, charset=charset, whole=True)
+                page = html_page(data, charset=charset, whole=True, title=False)
                 blocks.extend(page.blocks)
                 problems.extend(page.problems)
             else:

@@ -89,14 +89,17 @@ class MhtmlLoader(Loader):
         options.page_done(1, 1)
 
 
-def html_page(data: bytes, *, charset: object = None, whole: bool = False) -> Page:
-    """Parse HTML; `charset` is the encoding that a message's header states."""
+def html_page(data: bytes, *, charset: object = None, whole: bool = False, title: bool = True) -> Page:
+    """Parse HTML; `charset` is the encoding that a message's header states.
+
+    `whole` and `title` are those of `html_blocks`.
+    """
     text, problems = decode_html(data, charset=charset)
     tree, deep = parse_html(text)
     if deep:
         message = "The tags are nested too deeply; the text was read without its structure."
         return Page(None, tuple(bare_text(text)), (*problems, Problem("nested_too_deeply", message)))
-    return Page(None, () if tree is None else tuple(html_blocks(tree, whole=whole)), problems)
+    return Page(None, () if tree is None else tuple(html_blocks(tree, whole=whole, title=title)), problems)
 
 
 def decode_html(data: bytes, *, charset: object = None) -> tuple[str, tuple[Problem, ...]]:

@@ -63,17 +63,17 @@ def bare_text(text: str) -> Iterator[Block]:
         yield Block(found)
 
 
-def html_blocks(tree: Any, *, whole: bool = False) -> Iterator[Block]:
+def html_blocks(tree: Any, *, whole: bool = False, title: bool = True) -> Iterator[Block]:
     """The blocks of a page's main part; of all of it where `whole` or where no main part shows.
 
-    The page's title becomes a heading where the text has none of the first level.
+    With `title`, the page's title becomes a heading where the text has none of the first level.
     """
     blocks = [] if whole else list(_Walk(_main_part(tree), whole=False).blocks())
     if not any(block.text for block in blocks):
         blocks = list(_Walk(tree, whole=True).blocks())
-    title = clean_line(tree.findtext(".//title") or "")
-    if title and not any(block.kind == "heading" and block.level == 1 for block in blocks):
-        yield Block(title, "heading", 1)
+    name = clean_line(tree.findtext(".//title") or "") if title else ""
+    if name and not any(block.kind == "heading" and block.level == 1 for block in blocks):
+        yield Block(name, "heading", 1)
     yield from blocks
 
 

@@ -105,7 +105,7 @@ def member_pages(member: Member, options: LoadOptions, budget: Budget) -> Iterat
     except LoaderError as error:
         yield failed_member(name, error)
     except BROKEN_ZIP as error:
-        yield Page(None, (), (Problem("damaged_file", f"{name}: {error}"),), (name,))
+        yield Page(None, (), (Problem("unreadable_member", f"{name}: {error}"),), (name,))
 
 
 def budget_spent(budget: Budget) -> bool:
@@ -115,7 +115,7 @@ def budget_spent(budget: Budget) -> bool:
 
 def failed_member(name: str, error: LoaderError) -> Page:
     """The page of a member that cannot be read."""
-    return Page(None, (), (Problem(error.code, f"{name}: {error}"),), (name,))
+    return Page(None, (), (Problem("unreadable_member", f"{name}: {error}"),), (name,))
 
 
 def shown_name(name: str) -> str:

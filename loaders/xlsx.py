@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from loaders.base import Limits, Loader, LoadOptions
+from loaders.delimited import rows_left_out
 from loaders.document import Page, Problem
 from loaders.number_format import displayed
 from loaders.package import open_package, parser_errors
@@ -111,15 +112,9 @@ def _read_sheet(archive: zipfile.ZipFile, sheet: Any, number: int, limits: Limit
         used += filled
         if used > limits.table_rows:
             rows.pop()
-            problems.append(_too_long(limits, number))
+            problems.append(rows_left_out(limits, number))
             break
     return Sheet(sheet.title, tuple(rows), tuple(problems))
-
-
-def _too_long(limits: Limits, page: int | None) -> Problem:
-    return Problem(
-        "limit_exceeded", f"Rows after the first {limits.table_rows} were left out (table_rows).", page
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def test_rows_beyond_the_limit_are_a_problem(tmp_path: Path) -> None:
     path.write_text("a,b\n" * 10)
     (page,) = load(LOADER, path, limits=Limits(table_rows=4))
     assert page.blocks[0].text.count("\n") == 2
-    assert [problem.code for problem in page.problems] == ["limit_exceeded"]
+    assert [problem.code for problem in page.problems] == ["rows_left_out"]
 
 
 def test_commas_in_cells_do_not_hide_the_tab() -> None:

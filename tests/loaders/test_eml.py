@@ -83,7 +83,7 @@ def test_attachments_are_read_under_their_names(tmp_path: Path) -> None:
     assert [[problem.code for problem in page.problems] for page in pages] == [
         [],
         [],
-        ["unsupported_format"],
+        ["unreadable_member"],
         [],
     ]
     assert [page.number for page in pages] == [1, 2, 3, 4]
@@ -98,7 +98,7 @@ def test_depth_of_forwarded_mail_is_limited(tmp_path: Path) -> None:
         outer.add_attachment(message)
         message = outer
     pages = load(LOADER, write(message, tmp_path), limits=Limits(archive_depth=2))
-    assert [problem.code for page in pages for problem in page.problems] == ["limit_exceeded"]
+    assert [problem.code for page in pages for problem in page.problems] == ["unreadable_member"]
     assert [page.blocks[0].text for page in pages if page.blocks] == ["第3层", "第2层", "第1层"]
 
 

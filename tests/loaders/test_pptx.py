@@ -177,7 +177,7 @@ def test_pictures_without_an_engine_are_a_problem(tmp_path: Path) -> None:
 def test_a_picture_beyond_the_limit_is_a_problem(tmp_path: Path) -> None:
     path = slide_of(picture((400, 300)), tmp_path)
     (page,) = load(LOADER, path, ocr=FakeRecogniser(), limits=Limits(picture_pixels=1000))
-    assert [problem.code for problem in page.problems] == ["limit_exceeded"]
+    assert [problem.code for problem in page.problems] == ["unreadable_picture"]
     assert page.blocks == ()
 
 

@@ -124,7 +124,7 @@ def test_rows_beyond_the_limit_are_a_problem(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", fill)
     (page,) = load(LOADER, path, limits=Limits(table_rows=5))
     assert page.blocks[0].text.count("\n") == 4
-    assert [problem.code for problem in page.problems] == ["limit_exceeded"]
+    assert [problem.code for problem in page.problems] == ["rows_left_out"]
     assert "table_rows" in page.problems[0].message
 
 
