@@ -35,8 +35,8 @@ def quantise_columns(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def pack_rows(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pack (rows, n) that came from 4-bit blocks into uint8 (rows, n / 2) and scales (rows, n / 32).
 
-    The value furthest from zero in a block stands for -8 or, where none reaches that far, for the
-    largest integer under which all others are integers too, so the packing is exact.
+    Q4_0 chooses a block's scale so that the value furthest from zero is -8 of it; the scale is
+    found again from that, so such blocks are packed exactly.
     """
     rows, width = table.shape
     blocks = table.reshape(rows, width // BLOCK, BLOCK)
