@@ -1,0 +1,185 @@
+"""The chat: choosing knowledge bases, asking, streaming, stopping. Imported by `mount` only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.answering.answerer import QUOTE_MODEL
+from app.messages import Language
+from app.pages.chat_html import current_html, history_html, welcome_html
+from app.pages.conversation import Conversation, ask
+from app.pages.language import language_of
+from app.pages.scripts import ACTIONS
+from app.pages.texts import text
+from app.service import Service
+
+SAMPLES = "示例"
+"""The knowledge base that the first start makes of the sample documents."""
+_MOST_CHATS = 32
+"""Answers streamed at a time; further questions wait in line."""
+
+Updates = tuple[Any, ...]
+
+
+class ChatTab:
+    """Builds the components of the chat inside the current `gr.Blocks`, and handles their events."""
+
+    def __init__(self, service: Service, label: gr.I18n) -> None:
+        self._service = service
+        self.conversation = gr.State(Conversation())
+        with gr.Row(elem_classes="zw-choices"):
+            self.knowledge_bases = gr.Dropdown(
+                label=label("knowledge_bases"), multiselect=True, elem_id="zw-chat-libraries", scale=4
+            )
+            models = [QUOTE_MODEL, *service.settings.answering.models]
+            self.model = gr.Dropdown(
+                choices=[(name if name != QUOTE_MODEL else label("model_quote"), name) for name in models],
+                value=service.settings.answering.model,
+                label=label("model"),
+                visible=len(models) > 1,
+                elem_id="zw-model",
+                scale=2,
+            )
+        with gr.Column(elem_id="zw-log"):
+            self.history = gr.HTML(js_on_load=ACTIONS, elem_id="zw-history", apply_default_css=False)
+            self.current = gr.HTML(js_on_load=ACTIONS, elem_id="zw-current", apply_default_css=False)
+        with gr.Row(elem_classes="zw-composer"):
+            self.question = gr.Textbox(
+                label=label("ask_label"),
+                show_label=False,
+                placeholder=label("ask_placeholder"),
+                lines=1,
+                max_lines=6,
+                max_length=service.settings.limits.question_characters,
+                container=False,
+                autofocus=True,
+                elem_id="zw-question",
+                scale=8,
+            )
+            self.send = gr.Button(label("send"), variant="primary", elem_id="zw-send", scale=1, min_width=80)
+            self.stop = gr.Button(
+                label("stop"), variant="stop", visible=False, elem_id="zw-stop", scale=1, min_width=80
+            )
+            self.clear = gr.Button(label("new_chat"), elem_id="zw-new", scale=1, min_width=80)
+
+    def connect(self) -> None:
+        """Attach the handlers."""
+        chosen = [self.knowledge_bases, self.model, self.conversation]
+        outputs = [self.history, self.current, self.question, self.send, self.stop]
+        stream: dict[str, Any] = {
+            "show_progress": "hidden",
+            "concurrency_limit": _MOST_CHATS,
+            "concurrency_id": "chat",
+            "trigger_mode": "multiple",
+            "api_visibility": "private",
+        }
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": True}
+        for trigger in (self.send.click, self.question.submit):
+            trigger(self._ask, [self.question, *chosen], outputs, **stream)
+        for component in (self.current, self.history):
+            component.act(self._act, chosen, outputs, **stream)
+        self.stop.click(self._stop, [self.conversation], outputs, **quick)
+        self.clear.click(self._clear, [self.knowledge_bases, self.conversation], outputs, **quick)
+        self.knowledge_bases.change(
+            self._show_welcome, [self.knowledge_bases, self.conversation], [self.current], **quick
+        )
+
+    def load(self, request: gr.Request) -> Updates:
+        """The first state of a page: what to choose from, and what to do next."""
+        names = [info.name for info in self._service.knowledge_bases()]
+        chosen = [name for name in names if name != SAMPLES] or names
+        return gr.update(choices=names, value=chosen), self._welcome(chosen, self._language(request))
+
+    def refresh(self, chosen: list[str], conversation: Conversation, request: gr.Request) -> Updates:
+        """What the chat offers after knowledge bases may have changed."""
+        infos = {info.name: info for info in self._service.knowledge_bases()}
+        kept = [name for name in chosen or [] if name in infos]
+        if not kept or kept == [SAMPLES]:
+            kept = [name for name, info in infos.items() if name != SAMPLES and info.documents] or list(infos)
+        choices = gr.update(choices=list(infos), value=kept)
+        if conversation.exchanges:
+            return choices, gr.skip()
+        return choices, self._welcome(kept, self._language(request))
+
+    def _ask(
+        self,
+        question: str,
+        chosen: list[str],
+        model: str,
+        conversation: Conversation,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        if conversation.running or not (question or "").strip():
+            yield _nothing()
+            return
+        language = self._language(request)
+        if not chosen:
+            gr.Warning(text("choose_first", language), title=text("tab_chat", language))
+            yield _nothing()
+            return
+        earlier: Any = None
+        exchanges = ask(conversation, self._service, question, chosen, model=model, language=language)
+        for exchange in exchanges:
+            current = current_html(conversation, language)
+            if earlier is None:
+                earlier = history_html(conversation, language)
+                yield earlier, current, "", gr.update(visible=False), gr.update(visible=True)
+            elif exchange.running:
+                yield gr.skip(), current, gr.skip(), gr.skip(), gr.skip()
+            else:
+                yield gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False)
+
+    def _act(
+        self,
+        chosen: list[str],
+        model: str,
+        conversation: Conversation,
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> Iterator[Updates]:
+        action = event._data or {}
+        question = ""
+        if action.get("action") == "ask":
+            question = str(action.get("question", ""))
+        elif action.get("action") == "regenerate" and conversation.current and not conversation.running:
+            question = conversation.exchanges.pop().question
+        yield from self._ask(question, chosen, model, conversation, request)
+
+    def _stop(self, conversation: Conversation, request: gr.Request) -> Updates:
+        if conversation.current is not None:
+            conversation.current.stop()
+        current = current_html(conversation, self._language(request)) or gr.skip()
+        return gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False)
+
+    def _clear(self, chosen: list[str], conversation: Conversation, request: gr.Request) -> Updates:
+        if conversation.current is not None:
+            conversation.current.stop()
+        conversation.exchanges.clear()
+        welcome = self._welcome(chosen, self._language(request))
+        return "", welcome, "", gr.update(visible=True), gr.update(visible=False)
+
+    def _show_welcome(self, chosen: list[str], conversation: Conversation, request: gr.Request) -> Any:
+        if conversation.exchanges:
+            return gr.skip()
+        return self._welcome(chosen, self._language(request))
+
+    def _welcome(self, chosen: list[str] | None, language: Language) -> str:
+        infos = self._service.knowledge_bases()
+        documents = sum(info.documents for info in infos if info.name in (chosen or ()))
+        samples = any(info.name == SAMPLES and info.documents and SAMPLES in (chosen or ()) for info in infos)
+        return welcome_html(
+            language,
+            libraries=len(infos),
+            documents=documents if chosen else 1,
+            samples=samples,
+        )
+
+    def _language(self, request: gr.Request) -> Language:
+        return language_of(request, self._service.settings.language)
+
+
+def _nothing() -> Updates:
+    return tuple(gr.skip() for _ in range(5))

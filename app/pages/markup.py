@@ -1,0 +1,91 @@
+"""Building HTML in which whatever came from a document, a model or a user stays text.
+
+Nothing here takes HTML from outside: every value goes through `escape`, and the Markdown of a
+language model through a renderer without raw HTML, links and images.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+
+_PIECES = " … "
+"""Joins the parts of a quote that is not one run of the passage."""
+_MARK = re.compile(r"[\[【［]\s*(\d{1,3}(?:\s*[,，、;；]\s*\d{1,3})*)\s*[\]】］]")
+_NUMBER = re.compile(r"\d+")
+
+
+def button(label: str, action: str, *, confirm: str = "", kind: str = "", **data: str) -> str:
+    """A button that sends `action` with `data` to the handler of the component it stands in.
+
+    With `confirm`, the browser asks that first.
+    """
+    attributes = {"data-action": action, **{f"data-{key}": value for key, value in data.items()}}
+    if confirm:
+        attributes["data-confirm"] = confirm
+    pairs = "".join(f' {key}="{escape(value)}"' for key, value in attributes.items())
+    return f'<button type="button" class="zw-button {kind}"{pairs}>{escape(label)}</button>'
+
+
+def highlighted(passage: str, quote: str) -> str:
+    """The passage with the quoted parts marked; a part that does not stand in it is left out."""
+    spans = []
+    position = 0
+    for piece in (part.strip() for part in quote.split(_PIECES)):
+        start = passage.find(piece, position) if piece else -1
+        if start >= 0:
+            position = start + len(piece)
+            spans.append((start, position))
+    parts = []
+    last = 0
+    for start, end in spans:
+        parts += [escape(passage[last:start]), f"<mark>{escape(passage[start:end])}</mark>"]
+        last = end
+    return "".join([*parts, escape(passage[last:])])
+
+
+def plain_answer(answer: str, reference: Callable[[int], str]) -> str:
+    """Text as it is, in paragraphs, with its `[n]` turned into references."""
+    paragraphs = (part for part in answer.split("\n\n") if part.strip())
+    return "".join(f"<p>{_with_references(part.strip(), reference)}</p>" for part in paragraphs)
+
+
+def markdown_answer(answer: str, reference: Callable[[int], str]) -> str:
+    """A language model's Markdown, with its `[n]` turned into references."""
+    rendered: str = _markdown().render(answer, {"reference": reference})
+    return rendered
+
+
+def _with_references(text: str, reference: Callable[[int], str]) -> str:
+    parts = []
+    last = 0
+    for mark in _MARK.finditer(text):
+        parts.append(escape(text[last : mark.start()]))
+        parts += [reference(int(number)) for number in _NUMBER.findall(mark[1])]
+        last = mark.end()
+    return "".join([*parts, escape(text[last:])])
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
+    parser.disable(["image", "link", "autolink", "reference", "html_block", "html_inline"])
+
+    def text(_renderer: object, tokens: Sequence[Any], index: int, _options: object, env: Any) -> str:
+        return _with_references(tokens[index].content, env["reference"])
+
+    def fence(_renderer: object, tokens: Sequence[Any], index: int, _options: object, _env: Any) -> str:
+        # The library would put the fence's info string into an attribute.
+        return f"<pre><code>{escape(tokens[index].content)}</code></pre>\n"
+
+    parser.add_render_rule("text", text)
+    parser.add_render_rule("fence", fence)
+    return parser

@@ -1,0 +1,33 @@
+"""The pages' own style sheet and script, and the snippet that carries clicks to the server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from app.messages import LANGUAGES
+from app.pages.language import LANGUAGE_COOKIE
+from app.pages.texts import text
+
+_HEADER_TEXTS = ("title", "tagline", "theme", "language")
+
+ACTIONS = """
+element.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-action]');
+  if (!button || !element.contains(button)) return;
+  if (button.dataset.action === 'library') { window.zhiwen.openLibrary(); return; }
+  if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
+  trigger('act', {...button.dataset});
+});
+"""
+"""For `gr.HTML(js_on_load=…)`: a click on a `data-action` button becomes an `act` event."""
+
+
+def head_html(language_setting: str) -> str:
+    """What goes into the page's head: the style sheet and the script, both from here."""
+    folder = Path(__file__).parent
+    style = (folder / "page.css").read_text(encoding="utf-8")
+    script = (folder / "page.js").read_text(encoding="utf-8")
+    texts = {language: {key: text(key, language) for key in _HEADER_TEXTS} for language in LANGUAGES}
+    constants = json.dumps({"cookie": LANGUAGE_COOKIE, "language": language_setting, "texts": texts})
+    return f"<style>{style}</style><script>window.zhiwenPage = {constants};\n{script}</script>"
