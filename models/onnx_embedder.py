@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import threading
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MAX_TOKENS = 512
 _MAX_CHARACTERS = 16_384
 """No text needs more to fill the model's tokens; the tokenizer is spared the rest."""
 
@@ -43,7 +43,7 @@ class OnnxE5Embedder(Embedder):
 
     Texts run one by one on `threads` threads, the longest first, so a vector depends on its text
     alone, and a question that comes meanwhile does not wait for the documents to end. What is
-    longer than 512 tokens is cut there. The model is loaded at the first use.
+    longer than the model takes (512 tokens) is cut there. The model is loaded at the first use.
     """
 
     def __init__(self, folder: Path, *, threads: int | None = None, cached_queries: int = 256) -> None:
@@ -129,6 +129,8 @@ class OnnxE5Embedder(Embedder):
         # The graph is written in the fused operations that are fast; more fusion would slow it.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         try:
+            settings = json.loads((self._folder / "sentence_bert_config.json").read_text("utf-8"))
+            limit = int(settings["max_seq_length"])
             tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
             session = onnxruntime.InferenceSession(
                 str(self._folder / ONNX_FILE), options, providers=["CPUExecutionProvider"]
@@ -138,7 +140,7 @@ class OnnxE5Embedder(Embedder):
                 f"The embedding model in {self._folder} cannot be loaded: {error}", folder=str(self._folder)
             ) from error
         tokenizer.no_padding()
-        tokenizer.enable_truncation(MAX_TOKENS)
+        tokenizer.enable_truncation(limit)
         return _Runtime(tokenizer, session, ThreadPoolExecutor(self._threads, "embed"))
 
 

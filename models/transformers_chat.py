@@ -81,6 +81,8 @@ class TransformersChatModel(BaseChatModel):
                 if run_manager is not None:
                     run_manager.on_llm_new_token(text, chunk=chunk)
                 yield chunk
+            # LangChain takes a stream without a single chunk for a failure.
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))
         finally:
             self._turn.release()
 
