@@ -56,8 +56,9 @@ class EpubLoader(Loader):
                 if number < options.first_page:
                     continue
                 options.check_cancelled()
-                yield _chapter(archive, book, member, number, options)
+                page = _chapter(archive, book, member, number, options)
                 options.page_done(number, total)
+                yield page
 
 
 def _chapter(archive: zipfile.ZipFile, book: _Book, member: str, number: int, options: LoadOptions) -> Page:

@@ -83,8 +83,8 @@ class FaqLoader(Loader):
             return
         for number, total, sheet in read_sheets(path, options):
             blocks, incomplete = self._blocks(sheet.rows, number)
-            yield Page(number, blocks, sheet.problems + incomplete, (sheet.name,))
             options.page_done(number, total)
+            yield Page(number, blocks, sheet.problems + incomplete, (sheet.name,))
 
     def _find_columns(self, rows: Sequence[Sequence[str]]) -> _Columns | None:
         for index, row in enumerate(rows[:_HEADER_WITHIN]):

@@ -59,8 +59,8 @@ class PptxLoader(Loader):
                 except Exception as error:
                     reason = f"The slide cannot be read: {type(error).__name__}: {error}"[:300]
                     page = Page(number, (), (Problem("damaged_page", reason, number),))
-                yield page
                 options.page_done(number, len(slides))
+                yield page
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,9 @@ class XlsxLoader(Loader):
     def pages(self, path: Path, options: LoadOptions) -> Iterator[Page]:
         """Yield sheets in the workbook's order."""
         for number, total, sheet in read_sheets(path, options):
-            yield Page(number, tuple(table_blocks(sheet.rows)), sheet.problems, (sheet.name,))
+            page = Page(number, tuple(table_blocks(sheet.rows)), sheet.problems, (sheet.name,))
             options.page_done(number, total)
+            yield page
 
 
 def read_sheets(path: Path, options: LoadOptions) -> Iterator[tuple[int, int, Sheet]]:

@@ -71,8 +71,8 @@ def test_navigation_of_the_newer_kind(tmp_path: Path) -> None:
     parts = members()
     del parts["OEBPS/toc.ncx"]
     parts["OEBPS/nav.xhtml"] = (
-        '<html xmlns="http://www.w3.org/1999/xhtml"><nav><ol><li><a href="text/二.xhtml">第 二 回</a></li></ol>'
-        "</nav></html>"
+        '<html xmlns="http://www.w3.org/1999/xhtml"><nav><ol>'
+        '<li><a href="text/二.xhtml">第 二 回</a></li></ol></nav></html>'
     )
     parts["OEBPS/content.opf"] = PACKAGE.replace(
         '<item id="ncx" href="toc.ncx" media-type="application/x-dtbncx+xml"/>',

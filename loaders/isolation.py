@@ -1,0 +1,257 @@
+"""Parsing in a process of its own, so that no file can take the service down.
+
+A worker that crashes, hangs or is cancelled is killed and another takes its place; one that
+ends well is used for the next file, so that imports and the OCR engine stay warm.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from loaders.base import Limits
+from loaders.document import Page, ParsedDocument
+from loaders.errors import DamagedFileError, LoadingCancelledError
+from loaders.isolation_worker import (
+    Alive,
+    Finished,
+    PageMessage,
+    RecogniserFactory,
+    Task,
+    work,
+)
+
+_POLL_SECONDS = 0.1
+_START_SECONDS = 60.0
+_KILL_SECONDS = 5.0
+
+Cancelled = Callable[[], bool]
+
+
+class ReadPage(NamedTuple):
+    """A page as it comes from the worker."""
+
+    page: Page
+    total: int
+    """The number of pages, as far as it is known."""
+    format: str
+
+
+class IsolatedParser:
+    """Parses files in `workers` processes, each with its own memory limit. Safe for threads.
+
+    `ocr_factory` builds the OCR engine inside the worker, at the first picture; it must be
+    picklable, such as a function of a module. `memory_bytes` bounds what one worker allocates
+    (on Linux), `page_seconds` the time from one page to the next. Processes start when they
+    are first needed.
+    """
+
+    def __init__(
+        self,
+        ocr_factory: RecogniserFactory | None = None,
+        *,
+        memory_bytes: int = 2 * 1024**3,
+        page_seconds: float = 120.0,
+        workers: int = 1,
+    ) -> None:
+        self._factory = ocr_factory
+        self._memory_bytes = memory_bytes
+        self._page_seconds = page_seconds
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        self._running: set[_Worker] = set()
+        # A place holds an idle worker, or None for one that is yet to be started.
+        self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(workers):
+            self._places.put(None)
+
+    def pages(
+        self,
+        path: Path,
+        *,
+        name: str,
+        limits: Limits | None = None,
+        first_page: int = 1,
+        cancelled: Cancelled | None = None,
+    ) -> Iterator[ReadPage]:
+        """The pages of the file that the user calls `name`, each as soon as it is read.
+
+        Raises what the format's loader raises, `DamagedFileError` when the worker crashed or took
+        too long (`details["reason"]` is "crash" or "timeout"), and `LoadingCancelledError` at
+        most 2 s after `cancelled` turned true. Leaving the iterator early ends the worker.
+        """
+        worker = self._take(cancelled)
+        done = False
+        try:
+            worker.send(Task(str(path), name, limits or Limits(), first_page))
+            while True:
+                message = self._receive(worker, self._page_seconds, cancelled, name)
+                if isinstance(message, PageMessage):
+                    yield ReadPage(message.page, message.total, message.format)
+                elif isinstance(message, Finished):
+                    # Memory that a large file has left behind is given back with the process.
+                    done = message.resident < self._memory_bytes // 2
+                    if message.error is not None:
+                        raise message.error
+                    return
+        finally:
+            self._give_back(worker, usable=done)
+
+    def parse(
+        self,
+        path: Path,
+        *,
+        name: str,
+        limits: Limits | None = None,
+        first_page: int = 1,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Cancelled | None = None,
+    ) -> ParsedDocument:
+        """Parse a whole file; like `loaders.registry.parse_file`, and with the errors of `pages`."""
+        from loaders.registry import LOADERS, complete
+
+        found: list[Page] = []
+        kind = ""
+        stream = self.pages(path, name=name, limits=limits, first_page=first_page, cancelled=cancelled)
+        for count, read in enumerate(stream, first_page):
+            found.append(read.page)
+            kind = read.format
+            if progress is not None:
+                progress(read.page.number or count, read.total)
+        loader = next((item for item in LOADERS if item.format == kind), None)
+        if loader is None:
+            raise DamagedFileError(f"“{name}” has no pages from {first_page} on.", name=name)
+        return complete(loader, found, name=name)
+
+    def close(self) -> None:
+        """End all workers; files that are being read end with `LoadingCancelledError`."""
+        self._closed.set()
+        with self._lock:
+            running = list(self._running)
+            self._running.clear()
+        for worker in running:
+            worker.kill()
+
+    def __enter__(self) -> IsolatedParser:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _take(self, cancelled: Cancelled | None) -> _Worker:
+        """An idle worker; waits while all are at work."""
+        idle = self._wait_for_place(cancelled)
+        if idle is not None and idle.alive:
+            return idle
+        if idle is not None:
+            self._forget(idle)
+        fresh: _Worker | None = None
+        try:
+            fresh = _Worker(self._factory, self._memory_bytes)
+            with self._lock:
+                self._running.add(fresh)
+            self._receive(fresh, _START_SECONDS, cancelled, "")
+        except BaseException:
+            if fresh is not None:
+                self._forget(fresh)
+            self._places.put(None)
+            raise
+        return fresh
+
+    def _wait_for_place(self, cancelled: Cancelled | None) -> _Worker | None:
+        while True:
+            self._check(cancelled)
+            with contextlib.suppress(queue.Empty):
+                return self._places.get(timeout=_POLL_SECONDS)
+
+    def _give_back(self, worker: _Worker, *, usable: bool) -> None:
+        if usable and not self._closed.is_set():
+            self._places.put(worker)
+        else:
+            self._forget(worker)
+            self._places.put(None)
+
+    def _forget(self, worker: _Worker) -> None:
+        with self._lock:
+            self._running.discard(worker)
+        worker.kill()
+
+    def _check(self, cancelled: Cancelled | None) -> None:
+        if self._closed.is_set() or (cancelled is not None and cancelled()):
+            raise LoadingCancelledError("The load was cancelled.")
+
+    def _receive(self, worker: _Worker, seconds: float, cancelled: Cancelled | None, name: str) -> Any:
+        """The worker's next message. It must come within `seconds`, or sooner be cancelled."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self._check(cancelled)
+            try:
+                if worker.channel.poll(_POLL_SECONDS):
+                    message = worker.channel.recv()
+                    if not isinstance(message, Alive):
+                        return message
+                    deadline = time.monotonic() + seconds
+            except (EOFError, OSError) as error:
+                self._check(cancelled)
+                raise DamagedFileError(
+                    f"The reader of “{name}” ended unexpectedly ({worker.ending()}).",
+                    name=name,
+                    reason="crash",
+                    ending=worker.ending(),
+                ) from error
+            if time.monotonic() > deadline:
+                raise DamagedFileError(
+                    f"A page of “{name}” took longer than {seconds:g} s.",
+                    name=name,
+                    reason="timeout",
+                    limit="page_seconds",
+                    maximum=seconds,
+                )
+
+
+class _Worker:
+    """A process and the pipe to it."""
+
+    def __init__(self, factory: RecogniserFactory | None, memory_bytes: int) -> None:
+        # "spawn" copies no state of the service's threads, and runs on every system.
+        context = multiprocessing.get_context("spawn")
+        self.channel, theirs = context.Pipe()
+        self._process = context.Process(
+            target=work, args=(theirs, factory, memory_bytes), name="zhiwen-reader", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    def send(self, task: Task) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.channel.send(task)  # the loss shows when the answer is awaited
+
+    def ending(self) -> str:
+        """How the process ended, in words."""
+        self._process.join(_KILL_SECONDS)
+        code = self._process.exitcode
+        if code is not None and code < 0:
+            return signal.Signals(-code).name
+        return f"status {code}"
+
+    def kill(self) -> None:
+        """End the process and what it started, at once."""
+        if self._process.pid is not None and self._process.exitcode is None and hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, ValueError):
+            self._process.kill()
+        self._process.join(_KILL_SECONDS)
+        self.channel.close()

@@ -1,0 +1,168 @@
+"""The process that parses: takes tasks from a pipe and sends pages back, one by one."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from loaders.base import Limits, LoadOptions, RecognisedLine, TextRecogniser
+from loaders.document import Page
+from loaders.errors import DamagedFileError, LimitExceededError, LoaderError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RecogniserFactory = Callable[[], TextRecogniser]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A file to parse, from `first_page` on."""
+
+    path: str
+    name: str
+    limits: Limits
+    first_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has started and waits for a task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A part of a page has been read; the time limit starts afresh."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageMessage:
+    """A page, the number of pages, and the format of the file."""
+
+    page: Page
+    total: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The end of a task; `error` is None where it succeeded. `resident` is the worker's memory in bytes."""
+
+    format: str
+    error: LoaderError | None
+    resident: int
+
+
+class LazyRecogniser:
+    """Builds the OCR engine when the first picture comes, and keeps it for all that follow."""
+
+    def __init__(self, factory: RecogniserFactory) -> None:
+        self._factory = factory
+        self._engine: TextRecogniser | None = None
+
+    def recognise(self, image: np.ndarray) -> Sequence[RecognisedLine]:
+        """Find the lines of text in an RGB picture, see `TextRecogniser`."""
+        if self._engine is None:
+            self._engine = self._factory()
+        return self._engine.recognise(image)
+
+
+def work(channel: Connection, ocr_factory: RecogniserFactory | None, memory_bytes: int) -> None:
+    """Serve tasks until the pipe closes. The main function of a worker process."""
+    _prepare(memory_bytes)
+    ocr = LazyRecogniser(ocr_factory) if ocr_factory else None
+    channel.send(Ready())
+    while True:
+        try:
+            task = channel.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            channel.send(_serve(task, channel, ocr))
+        except (BrokenPipeError, ConnectionResetError):
+            return
+
+
+def _prepare(memory_bytes: int) -> None:
+    # What a library prints must not mix with the output of the command line.
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setsid"):
+        os.setsid()
+    if sys.platform == "linux":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        # Counts what is written, unlike RLIMIT_AS, which would count what libraries only reserve.
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    """A parent that was killed cannot stop its worker."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finished:
+    from loaders.registry import find_loader, read_pages
+
+    total = 0
+    kind = ""
+
+    def progress(_: int, pages: int) -> None:
+        nonlocal total
+        total = pages
+        channel.send(Alive())
+
+    options = LoadOptions(ocr=ocr, limits=task.limits, first_page=task.first_page, progress=progress)
+    path = Path(task.path)
+    try:
+        loader = find_loader(path, task.name, limits=task.limits)
+        kind = loader.format
+        for page in read_pages(loader, path, name=task.name, options=options):
+            channel.send(PageMessage(page, max(total, page.number or 1), kind))
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except LoaderError as error:
+        return Finished(kind, _sendable(error), resident_bytes())
+    except MemoryError:
+        limited = LimitExceededError(f"“{task.name}” needs more memory than there is.", limit="memory")
+        return Finished(kind, limited, resident_bytes())
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:300]
+        return Finished(kind, DamagedFileError(f"“{task.name}” cannot be read: {reason}"), resident_bytes())
+    return Finished(kind, None, resident_bytes())
+
+
+def _sendable(error: LoaderError) -> LoaderError:
+    """The error without what chains to it, and without details that cannot be sent."""
+    details: dict[str, Any] = {}
+    for key, value in error.details.items():
+        try:
+            pickle.dumps(value)
+        except Exception:
+            value = str(value)
+        details[key] = value
+    sent = type(error)(str(error))
+    sent.details = details
+    return sent
+
+
+def resident_bytes() -> int:
+    """This process's resident memory; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
