@@ -7,10 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from loaders.archive import ArchiveLoader
 from loaders.assemble import assemble
 from loaders.base import Limits, Loader, LoadOptions
 from loaders.delimited import DelimitedLoader
 from loaders.document import Page, ParsedDocument
+from loaders.docx import DocxLoader
+from loaders.eml import EmlLoader
+from loaders.epub import EpubLoader
 from loaders.errors import (
     DamagedFileError,
     EmptyFileError,
@@ -23,8 +27,12 @@ from loaders.errors import (
 from loaders.faq import FaqLoader
 from loaders.html import HtmlLoader, MhtmlLoader
 from loaders.image import ImageLoader
+from loaders.json_records import JsonLoader
+from loaders.legacy_office import DocLoader, PptLoader, XlsLoader
 from loaders.markdown import MarkdownLoader
 from loaders.pdf import PdfLoader
+from loaders.pptx import PptxLoader
+from loaders.rst import RstLoader
 from loaders.signatures import holds_encrypted_package, signature
 from loaders.text import TextLoader
 from loaders.xlsx import XlsxLoader
@@ -34,11 +42,21 @@ from loaders.xlsx import XlsxLoader
 LOADERS: tuple[Loader, ...] = (
     PdfLoader(),
     ImageLoader(),
+    DocxLoader(),
     FaqLoader(),
     XlsxLoader(),
+    PptxLoader(),
+    DocLoader(),
+    XlsLoader(),
+    PptLoader(),
+    EpubLoader(),
+    ArchiveLoader(),
+    EmlLoader(),
     MhtmlLoader(),
     HtmlLoader(),
     DelimitedLoader(),
+    JsonLoader(),
+    RstLoader(),
     MarkdownLoader(),
     TextLoader(),
 )
