@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from app.answering.answerer import QUOTE_MODEL
 from app.messages import Language
 from app.pages.chat_html import current_html, history_html, welcome_html
-from app.pages.conversation import Conversation, ask
+from app.pages.conversation import Conversation, Exchange, ask
 from app.pages.language import language_of
 from app.pages.scripts import ACTIONS
 from app.pages.texts import text
-from app.service import Service
+
+if TYPE_CHECKING:
+    from app.service import Service
 
 SAMPLES = "示例"
 """The knowledge base that the first start makes of the sample documents."""
@@ -93,16 +95,24 @@ class ChatTab:
         chosen = [name for name in names if name != SAMPLES] or names
         return gr.update(choices=names, value=chosen), self._welcome(chosen, self._language(request))
 
-    def refresh(self, chosen: list[str], conversation: Conversation, request: gr.Request) -> Updates:
-        """What the chat offers after knowledge bases may have changed."""
-        infos = {info.name: info for info in self._service.knowledge_bases()}
-        kept = [name for name in chosen or [] if name in infos]
-        if not kept or kept == [SAMPLES]:
-            kept = [name for name, info in infos.items() if name != SAMPLES and info.documents] or list(infos)
-        choices = gr.update(choices=list(infos), value=kept)
+    def refresh(
+        self,
+        chosen: list[str] | None,
+        fresh: list[str],
+        conversation: Conversation,
+        request: gr.Request,
+    ) -> Updates:
+        """What the chat offers after the other tab; what was made or filled there is chosen too.
+
+        The samples give way to a person's own documents.
+        """
+        names = [info.name for info in self._service.knowledge_bases()]
+        wished = {*(chosen or ()), *fresh} - ({SAMPLES} if set(fresh) - {SAMPLES} else set())
+        kept = [name for name in names if name in wished]
+        choices = gr.update(choices=names, value=kept)
         if conversation.exchanges:
-            return choices, gr.skip()
-        return choices, self._welcome(kept, self._language(request))
+            return choices, gr.skip(), []
+        return choices, self._welcome(kept, self._language(request)), []
 
     def _ask(
         self,
@@ -117,8 +127,10 @@ class ChatTab:
             return
         language = self._language(request)
         if not chosen:
-            gr.Warning(text("choose_first", language), title=text("tab_chat", language))
-            yield _nothing()
+            reason = text("choose_first", language)
+            conversation.exchanges.append(Exchange(question, error=reason, running=False))
+            current = current_html(conversation, language)
+            yield history_html(conversation, language), current, gr.skip(), gr.skip(), gr.skip()
             return
         earlier: Any = None
         exchanges = ask(conversation, self._service, question, chosen, model=model, language=language)
@@ -178,7 +190,7 @@ class ChatTab:
         )
 
     def _language(self, request: gr.Request) -> Language:
-        return language_of(request, self._service.settings.language)
+        return language_of(request.headers, self._service.settings.language)
 
 
 def _nothing() -> Updates:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from app.answering.types import Answer, Final, Token, Turn
 from app.failures import KNOWN, Failure
 from app.messages import Language
-from app.service import Service
+
+if TYPE_CHECKING:
+    from app.service import Service
 
 logger = logging.getLogger(__name__)
 

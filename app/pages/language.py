@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 
-from app.messages import Language
+from app.messages import LANGUAGES, Language
 
 LANGUAGE_COOKIE = "zhiwen_language"
 """Written by the page's script, so that the server and the page's fixed labels always agree."""
 
-DEFAULT: Language = "zh"
 
-
-def language_of(request: Any, setting: str = "auto") -> Language:
-    """The language for a request of Gradio or Starlette; Chinese when nothing says otherwise."""
-    headers: Mapping[str, str] = getattr(request, "headers", None) or {}
-    chosen = _cookie(headers.get("cookie", ""))
-    if chosen in ("zh", "en"):
-        return "zh" if chosen == "zh" else "en"
-    if setting in ("zh", "en"):
-        return "zh" if setting == "zh" else "en"
-    for part in headers.get("accept-language", "").lower().split(","):
-        tag = part.strip()[:2]
-        if tag in ("zh", "en"):
-            return "zh" if tag == "zh" else "en"
-    return DEFAULT
+def language_of(headers: Mapping[str, str], setting: str = "auto") -> Language:
+    """The language for a request's headers; Chinese when nothing says otherwise."""
+    wishes = [_cookie(headers.get("cookie", "")), setting]
+    wishes += [part.strip()[:2] for part in headers.get("accept-language", "").lower().split(",")]
+    return next((language for wish in wishes for language in LANGUAGES if wish == language), "zh")
 
 
 def _cookie(header: str) -> str:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import gradio as gr
 
 from app.messages import LANGUAGES
 from app.pages.chat_tab import ChatTab
 from app.pages.library_tab import LibraryTab
 from app.pages.texts import page_texts
-from app.service import Service
+
+if TYPE_CHECKING:
+    from app.service import Service
 
 # The codes that Gradio's own texts have for the two languages.
 _LOCALES = {"zh": "zh-CN", "en": "en"}
@@ -47,8 +51,8 @@ def build_blocks(service: Service, label: gr.I18n) -> gr.Blocks:
         blocks.load(library.load, None, [library.selected, library.making], **quiet)
         chat_item.select(
             chat.refresh,
-            [chat.knowledge_bases, chat.conversation],
-            [chat.knowledge_bases, chat.current],
+            [chat.knowledge_bases, library.fresh, chat.conversation],
+            [chat.knowledge_bases, chat.current, library.fresh],
             **quiet,
         )
     blocks.queue(default_concurrency_limit=None, api_open=False)

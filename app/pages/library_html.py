@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote as url_quote
 
-from app.failures import problem_text
+from app.failures import Failure, problem_text
 from app.messages import Language, error_text
 from app.pages.markup import button
 from app.pages.texts import text
@@ -16,6 +16,14 @@ from loaders.document import Chunk, Problem
 CHUNKS_PER_PAGE = 20
 _STAGES = ("parse", "embed")
 _SHOWN_PROBLEMS = 5
+
+
+def notice_html(notice: str | Exception, language: Language) -> str:
+    """One line on what was done, or on what went wrong and what to do."""
+    if isinstance(notice, Exception):
+        message = escape(Failure.of(notice, language).message)
+        return f'<p class="zw-notice failed" role="alert">{message}</p>'
+    return f'<p class="zw-notice" role="status">{escape(notice)}</p>'
 
 
 def header_html(info: KnowledgeBaseInfo | None, language: Language) -> str:

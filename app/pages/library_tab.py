@@ -5,23 +5,25 @@ Imported by `mount` only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app.failures import KNOWN, Failure
+from app.failures import KNOWN
 from app.messages import Language
 from app.pages import library_html
 from app.pages.language import language_of
+from app.pages.library_html import notice_html
 from app.pages.scripts import ACTIONS
 from app.pages.texts import text
-from app.service import Service
-from knowledge_base.files import StoredFile
+from app.pages.uploads import take_in
 from knowledge_base.types import JobInfo
 
-_BLOCK = 1 << 20
+if TYPE_CHECKING:
+    from app.service import Service
+
 _POLL_SECONDS = 0.5
 _TEST_HITS = 10
 _UNFINISHED = ("queued", "running")
@@ -38,6 +40,8 @@ class LibraryTab:
         """Ids of the jobs whose progress is shown."""
         self.rejected = gr.State([])
         """(name, reason) of the files of the last upload that were not taken in."""
+        self.fresh = gr.State([])
+        """Names of what was made or uploaded to since the chat was last shown."""
         with gr.Row(elem_classes="zw-columns"):
             with gr.Column(scale=1, min_width=260):
                 self.selected = gr.Dropdown(label=label("library_select"), elem_id="zw-library")
@@ -57,6 +61,7 @@ class LibraryTab:
                     self.new_description = gr.Textbox(label=label("library_description"), lines=2)
                     self.save = gr.Button(label("library_save"), elem_id="zw-save")
             with gr.Column(scale=3, min_width=300):
+                self.notice = gr.HTML(elem_id="zw-notice", apply_default_css=False)
                 self.header = gr.HTML(js_on_load=ACTIONS, elem_id="zw-header", apply_default_css=False)
                 with gr.Column(visible=False) as self.content:
                     self.upload = gr.File(
@@ -111,20 +116,20 @@ class LibraryTab:
             [*self.shown, *self.watched, self.chunks, self.hits],
             **quiet,
         )
-        create = [self.selected, self.name, self.description, self.making]
+        create = [self.notice, self.selected, self.name, self.description, self.making, self.fresh]
         for trigger in (self.create.click, self.name.submit):
-            trigger(self._create, [self.name, self.description], create, **quiet)
+            trigger(self._create, [self.name, self.description, self.fresh], create, **quiet)
         self.save.click(
             self._save,
             [self.selected, self.new_name, self.new_description],
-            [self.selected, *self.shown],
+            [self.notice, self.selected, *self.shown],
             **quiet,
         )
-        self.header.act(self._delete, [self.selected], [self.selected], **quiet)
+        self.header.act(self._delete, [self.selected], [self.notice, self.selected], **quiet)
         self.upload.upload(
             self._take_in,
-            [self.selected, self.upload, self.jobs],
-            [self.upload, *self.watched],
+            [self.selected, self.upload, self.jobs, self.fresh],
+            [self.notice, self.upload, *self.watched, self.fresh],
             **quiet,
         )
         self.timer.tick(
@@ -136,14 +141,14 @@ class LibraryTab:
         self.progress.act(
             self._job_action,
             [self.jobs, self.rejected],
-            [self.progress, self.timer],
+            [self.notice, self.progress, self.timer],
             **quiet,
         )
         for component in (self.documents, self.chunks):
             component.act(
                 self._document_action,
                 [self.selected],
-                [self.chunks, self.header, self.documents],
+                [self.notice, self.chunks, self.header, self.documents],
                 **quiet,
             )
         for trigger in (self.search.click, self.query.submit):
@@ -180,60 +185,61 @@ class LibraryTab:
             library_html.documents_html(info.name, documents, language) if info else "",
         )
 
-    def _create(self, name: str, description: str, request: gr.Request) -> Updates:
-        language = self._language(request)
+    def _create(self, name: str, description: str, fresh: list[str], request: gr.Request) -> Updates:
         if not name.strip():
-            return tuple(gr.skip() for _ in range(4))
-        with _reported(language):
+            return tuple(gr.skip() for _ in range(6))
+        language = self._language(request)
+        try:
             info = self._service.create_knowledge_base(name.strip(), description.strip())
-            gr.Info(text("library_created", language, name=info.name), title=text("tab_library", language))
-            return self._choices(info.name), "", "", gr.update(open=False)
+        except KNOWN as error:
+            return notice_html(error, language), *(gr.skip() for _ in range(5))
+        done = text("library_created", language, name=info.name)
+        choices = self._choices(info.name)
+        return notice_html(done, language), choices, "", "", gr.update(open=False), [*fresh, info.name]
 
     def _save(self, selected: str, name: str, description: str, request: gr.Request) -> Updates:
         language = self._language(request)
-        with _reported(language):
-            new_name = name.strip() if name.strip() and name.strip() != selected else None
+        new_name = name.strip() if name.strip() and name.strip() != selected else None
+        try:
             info = self._service.update_knowledge_base(
                 selected, new_name=new_name, description=description.strip()
             )
-            gr.Info(text("library_saved", language), title=text("tab_library", language))
-            return self._choices(info.name), *self._show(info.name, language)
+        except KNOWN as error:
+            return notice_html(error, language), *(gr.skip() for _ in range(1 + len(self.shown)))
+        done = text("library_saved", language)
+        return notice_html(done, language), self._choices(info.name), *self._show(info.name, language)
 
-    def _delete(self, selected: str, event: gr.EventData, request: gr.Request) -> Any:
+    def _delete(self, selected: str, event: gr.EventData, request: gr.Request) -> Updates:
         if event._data.get("action") != "delete":
-            return gr.skip()
+            return gr.skip(), gr.skip()
         language = self._language(request)
-        with _reported(language):
+        try:
             self._service.delete_knowledge_base(selected)
-            gr.Info(text("library_deleted", language, name=selected), title=text("tab_library", language))
+        except KNOWN as error:
+            return notice_html(error, language), gr.skip()
         names = [info.name for info in self._service.knowledge_bases()]
-        return gr.update(choices=names, value=names[0] if names else None)
+        done = text("library_deleted", language, name=selected)
+        choices = gr.update(choices=names, value=names[0] if names else None)
+        return notice_html(done, language), choices
 
     def _choices(self, selected: str) -> Any:
         return gr.update(choices=[info.name for info in self._service.knowledge_bases()], value=selected)
 
     def _take_in(
-        self, selected: str | None, paths: list[str] | None, jobs: list[str], request: gr.Request
+        self,
+        selected: str | None,
+        paths: list[str] | None,
+        jobs: list[str],
+        fresh: list[str],
+        request: gr.Request,
     ) -> Updates:
-        """Store the uploaded files and queue them; the copies that Gradio made are deleted."""
         language = self._language(request)
-        stored: list[StoredFile] = []
-        rejected: list[tuple[str, str]] = []
-        for path in map(Path, paths or []):
-            try:
-                stored.append(self._service.store(path.name, _blocks(path)))
-            except Exception as error:
-                rejected.append((path.name, Failure.of(error, language).message))
-            finally:
-                path.unlink(missing_ok=True)
-        if stored:
-            try:
-                jobs = [*self._unfinished(jobs), self._service.submit(selected or "", stored).id]
-            except KNOWN as error:
-                reason = Failure.of(error, language).message
-                rejected.extend((file.name, reason) for file in stored)
+        job_id, rejected = take_in(self._service, selected or "", [Path(p) for p in paths or ()], language)
+        if job_id is not None:
+            jobs = [*self._unfinished(jobs), job_id]
+            fresh = [*fresh, selected or ""]
         progress = self._progress(jobs, rejected, language)
-        return None, jobs, rejected, progress, gr.Timer(active=bool(jobs))
+        return "", None, jobs, rejected, progress, gr.Timer(active=bool(jobs)), fresh
 
     def _poll(
         self,
@@ -255,39 +261,48 @@ class LibraryTab:
         request: gr.Request,
     ) -> Updates:
         language = self._language(request)
-        job_id = str(event._data.get("id", ""))
-        with _reported(language):
-            if job_id in jobs:
-                act = {"cancel": self._service.cancel_job, "retry": self._service.retry_job}
-                act[str(event._data["action"])](job_id)
-        return self._progress(jobs, rejected, language), gr.Timer(active=True)
+        actions = {"cancel": self._service.cancel_job, "retry": self._service.retry_job}
+        action, job_id = actions.get(str(event._data.get("action"))), str(event._data.get("id", ""))
+        notice = ""
+        if action is not None and job_id in jobs:
+            try:
+                action(job_id)
+            except KNOWN as error:
+                notice = notice_html(error, language)
+        return notice, self._progress(jobs, rejected, language), gr.Timer(active=True)
 
     def _document_action(self, selected: str, event: gr.EventData, request: gr.Request) -> Updates:
         language = self._language(request)
-        action, document_id = event._data.get("action"), str(event._data.get("id", ""))
-        with _reported(language):
-            if action == "chunks":
-                info = self._service.document(selected, document_id)
-                chunks = self._service.document_chunks(selected, document_id)
-                first = str(event._data.get("first", "0"))
-                html = library_html.chunks_html(info, chunks, int(first) if first.isdigit() else 0, language)
-                return html, gr.skip(), gr.skip()
-            if action == "remove":
-                info = self._service.document(selected, document_id)
-                self._service.delete_document(selected, document_id)
-                gr.Info(
-                    text("document_deleted", language, name=info.name), title=text("tab_library", language)
-                )
+        try:
+            notice, chunks = self._act_on_document(selected, event._data, language)
+        except KNOWN as error:
+            notice, chunks = notice_html(error, language), ""
         shown = self._show(selected, language)
-        return "", shown[0], shown[-1]
+        return notice, chunks, shown[0], shown[-1]
+
+    def _act_on_document(
+        self, selected: str, action: Mapping[str, str], language: Language
+    ) -> tuple[str, str]:
+        """Returns the notice and the panel of chunks."""
+        if action.get("action") not in ("chunks", "remove"):
+            return "", ""
+        info = self._service.document(selected, str(action.get("id", "")))
+        if action["action"] == "remove":
+            self._service.delete_document(selected, info.id)
+            return notice_html(text("document_deleted", language, name=info.name), language), ""
+        first = str(action.get("first", "0"))
+        chunks = self._service.document_chunks(selected, info.id)
+        return "", library_html.chunks_html(info, chunks, int(first) if first.isdigit() else 0, language)
 
     def _search(self, selected: str, query: str, request: gr.Request) -> Any:
         language = self._language(request)
         if not query.strip():
             return gr.skip()
-        with _reported(language):
+        try:
             hits = self._service.search(query, [selected], top_k=_TEST_HITS, threshold=0.0)
-            return library_html.hits_html(hits, self._service.threshold(), language)
+        except KNOWN as error:
+            return notice_html(error, language)
+        return library_html.hits_html(hits, self._service.threshold(), language)
 
     def _progress(self, jobs: Sequence[str], rejected: Sequence[tuple[str, str]], language: Language) -> str:
         shown = "".join(library_html.job_html(job, language) for job in self._known(jobs))
@@ -304,27 +319,4 @@ class LibraryTab:
                 continue
 
     def _language(self, request: gr.Request) -> Language:
-        return language_of(request, self._service.settings.language)
-
-
-class _reported:  # noqa: N801 - reads as a statement
-    """Turns an error into the message that Gradio shows to the user."""
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, Exception):
-            failure = Failure.of(error, self._language)
-            raise gr.Error(
-                failure.message, title=text("badge_error", self._language), print_exception=False
-            ) from error
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            yield block
+        return language_of(request.headers, self._service.settings.language)

@@ -78,15 +78,17 @@
     if (!log || log.dataset.followed) return;
     log.dataset.followed = 'yes';
     let following = true;
-    log.addEventListener('scroll', () => {
-      following = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-    });
     let exchanges = 0;
+    const nearEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+    // Only a person lets go of the end; growing content must not.
+    for (const gesture of ['wheel', 'touchmove', 'keydown', 'pointerdown']) {
+      log.addEventListener(gesture, () => { setTimeout(() => { following = nearEnd(); }, 150); }, { passive: true });
+    }
     new MutationObserver(() => {
       const count = log.querySelectorAll('.zw-exchange').length;
       if (count > exchanges) following = true;
       exchanges = count;
-      if (following && log.querySelector('.zw-exchange')) log.scrollTop = log.scrollHeight;
+      if (following && count) log.scrollTop = log.scrollHeight;
     }).observe(log, { childList: true, subtree: true, characterData: true });
   };
 
@@ -103,5 +105,7 @@
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ['class'] });
     new MutationObserver(() => { followAnswer(); fillTexts(); })
       .observe(document.body, { childList: true, subtree: true });
+    followAnswer();
+    fillTexts();
   });
 })();

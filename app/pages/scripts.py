@@ -24,7 +24,7 @@ element.addEventListener('click', (event) => {
 
 
 def head_html(language_setting: str) -> str:
-    """What goes into the page's head: the style sheet and the script, both from here."""
+    """What goes into the page's head: the style sheet and the script."""
     folder = Path(__file__).parent
     style = (folder / "page.css").read_text(encoding="utf-8")
     script = (folder / "page.js").read_text(encoding="utf-8")

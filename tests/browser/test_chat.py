@@ -1,0 +1,236 @@
+"""The main job in a real browser: upload, ask, read the answer, open its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from tests.browser.conftest import WAIT_MS, Server, Watch
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+HANDBOOK = """# 员工手册
+
+## 年休假
+
+员工累计工作满一年不满十年的，年休假为五天。员工累计工作满十年不满二十年的，年休假为十天。
+
+## 备用金
+
+部门备用金的上限为人民币三千元，由部门助理保管。
+"""
+ATTACK = """# 报销说明
+
+`<img src=x onerror="window.attacked=1">` `<script>window.attacked=2</script>`
+
+火车票报销须在三十天内提交，"onmouseover=window.attacked=3 x=" ${window.attacked=4}
+{{constructor.constructor('window.attacked=5')()}} ![图](https://example.com/track.png)
+[点我](javascript:window.attacked=6) 逾期不予报销火车票。
+"""
+
+
+def _make_library(page: Page, name: str) -> None:
+    page.get_by_role("tab", name="知识库").click()
+    name_box = page.locator("#zw-library-name").locator("input, textarea")
+    if not name_box.is_visible():
+        page.get_by_role("button", name="新建知识库").click()
+    name_box.fill(name)
+    page.locator("#zw-create").click()
+    page.locator("#zw-header").get_by_role("heading", name=name).wait_for()
+
+
+def _upload(page: Page, *paths: Path) -> None:
+    page.set_input_files("#zw-upload input[type=file]", [str(path) for path in paths])
+    page.locator("#zw-progress [data-job=done]").wait_for(timeout=WAIT_MS)
+
+
+def _open_chat(page: Page, library: str) -> None:
+    page.get_by_role("tab", name="对话").click()
+    page.locator("#zw-chat-libraries").get_by_text(library, exact=True).wait_for()
+
+
+def _ask(page: Page, question: str) -> None:
+    page.locator("#zw-question textarea").fill(question)
+    page.keyboard.press("Enter")
+    page.locator("#zw-current .zw-question", has_text=question).wait_for()
+    page.locator("#zw-current .zw-reply:not([aria-busy])").wait_for()
+
+
+def _document(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def _pdf(path: Path) -> Path:
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+    from reportlab.pdfgen.canvas import Canvas
+
+    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+    canvas = Canvas(str(path))
+    for text in ("设备概述。本设备用于仓库环境监测。", "设备的额定功率为四十五瓦，待机功率为三瓦。"):
+        canvas.setFont("STSong-Light", 16)
+        canvas.drawString(72, 700, text)
+        canvas.showPage()
+    canvas.save()
+    return path
+
+
+def test_upload_ask_cite_and_refuse(page: Page, watch: Watch, server: Server, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    _make_library(page, "人事制度")
+    empty = tmp_path / "空文件.md"
+    empty.touch()
+    _upload(page, _document(tmp_path, "员工手册.md", HANDBOOK), empty)
+    expect(page.locator("#zw-progress [role=alert]")).to_contain_text("空文件.md 是空的")
+    row = page.locator("#zw-documents tbody tr")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("可以提问")
+    uploads = server.data_dir / "tmp"
+    assert [path for path in uploads.rglob("*") if path.is_file() and path.stat().st_size] == []
+
+    _open_chat(page, "人事制度")
+    _ask(page, "累计工作满十年不满二十年的员工，年休假是几天？")
+    current = page.locator("#zw-current")
+    expect(current.locator(".zw-badge.quoted")).to_have_text("摘自原文")
+    expect(current.locator(".zw-answer")).to_contain_text("年休假为十天")
+    citation = current.locator("details.zw-citation").first
+    expect(citation.locator("summary")).to_contain_text("员工手册.md")
+    expect(citation.locator("mark").first).to_be_hidden()
+    current.locator(".zw-reference").first.click()
+    expect(citation.locator("mark").first).to_be_visible()
+    expect(citation.locator("mark").first).to_contain_text("年休假为十天")
+
+    _ask(page, "火星表面的重力加速度是多少？")
+    expect(current.locator(".zw-badge.refused")).to_have_text("未找到依据")
+    expect(current.locator("details.zw-citation")).to_have_count(0)
+    expect(page.locator("#zw-history .zw-exchange")).to_have_count(1)
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
+
+
+def test_pdf_citation_shows_the_page_with_the_quote_marked(page: Page, watch: Watch, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    _make_library(page, "设备")
+    _upload(page, _pdf(tmp_path / "设备手册.pdf"))
+    _open_chat(page, "设备")
+    _ask(page, "设备的额定功率是多少瓦？")
+    citation = page.locator("#zw-current details.zw-citation").first
+    expect(citation.locator("summary")).to_contain_text("第 2 页")
+    citation.locator("summary").click()
+    picture = citation.locator("figure img")
+    expect(picture).to_be_visible()
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") > 500
+    box, image = citation.locator("figure span").first.bounding_box(), picture.bounding_box()
+    assert box is not None
+    assert image is not None
+    # The line stands 700 of 842 points above the bottom of an A4 page.
+    assert (box["y"] + box["height"] / 2 - image["y"]) / image["height"] == pytest.approx(0.165, abs=0.03)
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
+
+
+def test_document_text_and_names_stay_inert(page: Page, watch: Watch, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    library = '报销"<img src=x onerror=window.attacked=7>'
+    _make_library(page, library)
+    _upload(page, _document(tmp_path, "<b onclick=alert(1)>说明.md", ATTACK))
+    page.locator("#zw-documents").get_by_role("button", name="查看片段").click()
+    chunks = page.locator("#zw-chunks")
+    expect(chunks).to_contain_text("${window.attacked=4}")
+    expect(chunks).to_contain_text("{{constructor.constructor")
+    _open_chat(page, library)
+    _ask(page, "火车票报销须在多少天内提交？<img src=x onerror=window.attacked=8>")
+    citation = page.locator("#zw-current details.zw-citation").first
+    citation.locator("summary").click()
+    expect(citation.locator("blockquote")).to_contain_text("${window.attacked=4}")
+    page.locator("#zw-current .zw-reference").first.hover()
+    active = "#zw-log :is(img:not(.zw-page img), script, iframe, [onerror], [onclick], [onmouseover])"
+    assert page.locator(active).count() == 0
+    assert page.locator('a[href^="javascript"], a[href^="http"]').count() == 0
+    assert page.evaluate("window.attacked") is None
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
+
+
+def test_english_browser_and_switch(browser: Browser, server: Server, watch: Watch) -> None:
+    from playwright.sync_api import expect
+
+    context = browser.new_context(locale="en-GB", viewport={"width": 380, "height": 740})
+    try:
+        page = context.new_page()
+        watch.follow(page)
+        page.goto(server.url)
+        expect(page.get_by_role("tab", name="Chat")).to_be_visible()
+        expect(page.locator(".zw-welcome h2")).to_be_visible()
+        assert page.locator("html").get_attribute("lang") == "en"
+        assert page.evaluate("document.documentElement.scrollWidth") == 380
+        page.get_by_role("button", name="中文").click()
+        expect(page.get_by_role("tab", name="对话")).to_be_visible()
+        expect(page.locator("#zw-send")).to_have_text("发送")
+    finally:
+        context.close()
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
+
+
+def test_sessions_share_no_conversation_and_deleting_asks_first(
+    page: Page, browser: Browser, server: Server
+) -> None:
+    from playwright.sync_api import expect
+
+    _make_library(page, "将被删除")
+    _open_chat(page, "将被删除")
+    _ask(page, "只有我看得见的问题")
+    other = browser.new_context(locale="zh-CN")
+    try:
+        second = other.new_page()
+        second.goto(server.url)
+        expect(second.locator(".zw-welcome")).to_be_visible()
+        expect(second.locator(".zw-exchange")).to_have_count(0)
+    finally:
+        other.close()
+    page.get_by_role("tab", name="知识库").click()
+    delete = page.get_by_role("button", name="删除知识库")
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    delete.click()
+    expect(page.locator("#zw-header h2")).to_have_text("将被删除")
+    page.once("dialog", lambda dialog: dialog.accept())
+    delete.click()
+    expect(page.locator("#zw-notice")).to_contain_text("已删除“将被删除”")
+    names = [kb["name"] for kb in httpx.get(f"{server.url}/api/knowledge-bases").json()["knowledge_bases"]]
+    assert "将被删除" not in names
+
+
+def test_routes_beside_the_pages(server: Server) -> None:
+    status = {
+        path: httpx.get(server.url + path).status_code
+        for path in (
+            "/",
+            "/healthz",
+            "/docs",
+            "/v1/models",
+            "/api/knowledge-bases",
+            f"/gradio_api/file={server.data_dir}/catalogue.db",
+            "/gradio_api/file=/etc/passwd",
+            "/gradio_api/proxy=https://example.com/",
+            "/gradio_api/info",
+            "/gradio_api/vibe-code",
+        )
+    }
+    assert list(status.values()) == [200] * 5 + [404] * 5
+    html = httpx.get(server.url).text
+    assert "default-src 'self'" in httpx.get(server.url).headers["content-security-policy"]
+    assert "og:image" not in html
+    assert 'lang="zh-CN"' in html
