@@ -68,10 +68,10 @@ class LegacyLoader(Loader):
 
 
 class DocLoader(LegacyLoader):
-    """Word 97 to 2003."""
+    """Word 97 to 2003, and WPS Writer, which keeps the same streams."""
 
     format = "doc"
-    suffixes = (".doc", ".dot")
+    suffixes = (".doc", ".dot", ".wps")
     media_type = "application/msword"
     streams = ("WordDocument",)
     converted_suffix = ".docx"
@@ -79,10 +79,10 @@ class DocLoader(LegacyLoader):
 
 
 class PptLoader(LegacyLoader):
-    """PowerPoint 97 to 2003."""
+    """PowerPoint 97 to 2003, and WPS Presentation."""
 
     format = "ppt"
-    suffixes = (".ppt", ".pps", ".pot")
+    suffixes = (".ppt", ".pps", ".pot", ".dps")
     media_type = "application/vnd.ms-powerpoint"
     streams = ("PowerPoint Document",)
     converted_suffix = ".pptx"
@@ -90,10 +90,10 @@ class PptLoader(LegacyLoader):
 
 
 class XlsLoader(LegacyLoader):
-    """Excel 97 to 2003; also questions and answers kept in it."""
+    """Excel 97 to 2003, and WPS Spreadsheets; also questions and answers kept in it."""
 
     format = "xls"
-    suffixes = (".xls", ".xlt")
+    suffixes = (".xls", ".xlt", ".et")
     media_type = "application/vnd.ms-excel"
     streams = ("Workbook", "Book")
     converted_suffix = ".xlsx"
