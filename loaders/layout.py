@@ -168,6 +168,10 @@ def _better(
             return best
         if overlap < 0.3 * height and overlap < 6 * size:
             return best
+        # So do several cells in a row.
+        found = rows(side)
+        if sum(len(row) > 1 for row in found) > 0.35 * len(found):
+            return best
     if best is None or high - low > best[0]:
         return (high - low, low, high)
     return best
@@ -203,18 +207,21 @@ def _same_row(one: TextLine, other: TextLine) -> bool:
     )
 
 
+def _cell_gap(line: TextLine) -> float:
+    # Recognition finds whole lines, so that two boxes side by side are apart for a reason.
+    return _CELL_GAP if line.confidence is None else 0.5
+
+
 def _merge(row: Sequence[TextLine]) -> Row:
     merged: list[TextLine] = []
     for line in sorted(row, key=lambda item: item.x0):
         before = merged[-1] if merged else None
-        reach = 4.0 if before is not None and _MARKER.fullmatch(before.text) else _CELL_GAP
+        reach = 4.0 if before is not None and _MARKER.fullmatch(before.text) else _cell_gap(line)
         if before is None or line.x0 - before.x1 > reach * max(before.size, line.size):
             merged.append(line)
             continue
         gap = line.x0 - before.x1
-        joint = (
-            " " if (gap > 0.2 * line.size and glue(before.text, line.text)[1]) or reach > _CELL_GAP else ""
-        )
+        joint = " " if (gap > 0.2 * line.size and glue(before.text, line.text)[1]) or reach == 4.0 else ""
         confidence = before.confidence
         if confidence is not None and line.confidence is not None:
             share = len(before.text) / max(1, len(before.text) + len(line.text))

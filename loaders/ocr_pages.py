@@ -106,7 +106,8 @@ def _layout(lines: Sequence[RecognisedLine], width: int, height: int, turns: int
     body = sizes[len(sizes) // 2]
 
     def heading(text: str, size: float, bold: bool) -> int:  # noqa: ARG001
-        return 1 if size > _HEADING_RATIO * body and 1 < len(text) <= 40 and len(found) > 3 else 0
+        large = size > _HEADING_RATIO * body and len(found) > 3
+        return 1 if large and 2 < len(text) <= 40 and text[-1] not in "，。；：、,;:" else 0
 
     frame = PageFrame(number=page, width=width, height=height)
     blocks = build_blocks([line for line in found if line.text], frame, heading=heading)

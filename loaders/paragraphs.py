@@ -14,9 +14,11 @@ from loaders.layout import Row, TextLine, regions, rows
 from loaders.text import heading_level
 
 _ITEM = re.compile(
-    r"([•●○■□◆▪·–—\-*➢✓]\s|[(（]?[0-9０-９]{1,2}[)）.、．]\s?|[(（][一二三四五六七八九十]{1,3}[)）]|[①-⑳]|[a-z][)）]\s)"
+    r"([•●○■□◆▪·–—\-*➢✓]\s|\[[0-9]{1,3}\]|[(（]?[0-9０-９]{1,2}[)）.、．]\s?|[(（][一二三四五六七八九十]{1,3}[)）]|[①-⑳]|[a-z][)）]\s)"
 )
 _NUMBERED = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){0,3}\.?\s+\S")
+# The dots between a title and its page in a table of contents.
+_LEADER = re.compile(r"\s*(?:[.．…·]\s?){4,}")
 _ENDS = "。！？；.!?;：:"
 _ONLY_NUMBERS = re.compile(rf"[^A-Za-z{CJK}]*")
 _LONGEST_HEADING = 60
@@ -119,15 +121,17 @@ def _starts(
         return bool(heading_level(text) or _NUMBERED.match(text)) or before[-1].x1 < right - 0.3 * (
             right - left
         )
-    if new_kind == "list" or min(before[0].size, row[0].size) < 0.8 * size:
+    # The heights of recognised lines depend on their characters.
+    alike = 0.8 if row[0].confidence is None else 0.6
+    if new_kind == "list" or min(before[0].size, row[0].size) < alike * size:
         return True
     if kind == "list" and row[0].x0 > margin + 0.5 * size:
         return False  # hangs below its item
     ended = before[-1].text[-1:] in _ENDS + "”’」』）)"
     short = before[-1].x1 < right - 2 * size
     indented = left + 1.2 * size < row[0].x0 < left + 4.5 * size and row[0].x0 > before[0].x0 + size
-    # A centred or very short line stands alone; else an indentation, or a short line that ends.
-    return indented or (short and (ended or before[-1].x1 < left + 0.6 * (right - left)))
+    # A line that stops well before the margin was ended by its author.
+    return indented or (short and (ended or before[-1].x1 < left + 0.8 * (right - left)))
 
 
 def _leading(found: Sequence[Row]) -> float:
@@ -217,7 +221,7 @@ def is_header(cells: Sequence[str], *, columns: int) -> bool:
 
 
 def _row_text(row: Row) -> str:
-    return " ".join(line.text for line in row)
+    return _LEADER.sub(" … ", " ".join(line.text for line in row))
 
 
 def _row_box(row: Row, frame: PageFrame) -> Box:

@@ -12,9 +12,10 @@ from loaders.layout import TextLine
 from loaders.text import heading_level
 
 _WORDS = re.compile(rf"[A-Za-z{CJK}]{{2}}")
-_LEADER = re.compile(r"[.．…·]{3,}|(\s\.){3,}")
+_LEADER = re.compile(r"[.．…·]{3,}|(\s\.){3,}|\s…\s")
 _INNER = re.compile("[，。；、！？]")
 _NUMBERED = re.compile(r"(?P<number>[0-9]{1,2}(\.[0-9]{1,2}){0,3})\.?[\s\u3000]+\S")
+_ROMAN = re.compile(r"[IVX]{1,5}\.\s?[A-Z][A-Z\s,&-]{3,}$")
 _LARGER = 1.12
 _LONGEST = 110
 
@@ -62,6 +63,8 @@ class HeadingStyle:
         below = len(self._levels)
         if 0 < start <= 3 and len(text) <= 25 and not _INNER.search(text):
             return min(6, below + start)
+        if _ROMAN.match(text):
+            return min(6, below + 2)
         if bold and self._bold_counts and not _INNER.search(text):
             number = _NUMBERED.match(text)
             depth = number["number"].count(".") + 1 if number else start or 2
