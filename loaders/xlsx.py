@@ -13,6 +13,7 @@ from typing import Any
 from loaders.base import Limits, Loader, LoadOptions
 from loaders.delimited import rows_left_out
 from loaders.document import Page, Problem
+from loaders.errors import DamagedFileError
 from loaders.number_format import displayed
 from loaders.package import open_package, parser_errors
 from loaders.signatures import is_package
@@ -87,8 +88,28 @@ def _open_workbook(archive: zipfile.ZipFile) -> Any:
 
 
 def _read_sheet(archive: zipfile.ZipFile, sheet: Any, number: int, limits: Limits) -> Sheet:
+    """One sheet; where it is damaged, the rows before, with the problem."""
+    problems: list[Problem] = []
+    rows: list[tuple[str, ...]] = []
+    try:
+        with parser_errors():
+            _read_rows(archive, sheet, number, limits, rows, problems)
+    except DamagedFileError as error:
+        reason = error.details.get("reason", error)
+        message = f"The sheet is damaged; rows after {len(rows)} were not read: {reason}"
+        problems.append(Problem("damaged_page", message, number))
+    return Sheet(sheet.title, tuple(rows), tuple(problems))
+
+
+def _read_rows(
+    archive: zipfile.ZipFile,
+    sheet: Any,
+    number: int,
+    limits: Limits,
+    rows: list[tuple[str, ...]],
+    problems: list[Problem],
+) -> None:
     spans, unsaved = _scan(archive, sheet._worksheet_path)
-    problems = []
     if unsaved:
         problems.append(
             Problem(
@@ -99,7 +120,6 @@ def _read_sheet(archive: zipfile.ZipFile, sheet: Any, number: int, limits: Limit
         )
     # The size that a file states is often wrong, and openpyxl would cut the sheet to it.
     sheet.reset_dimensions()
-    rows: list[tuple[str, ...]] = []
     used = 0
     filler = _Filler(spans)
     for index, cells in enumerate(sheet.iter_rows(), 1):
@@ -115,7 +135,6 @@ def _read_sheet(archive: zipfile.ZipFile, sheet: Any, number: int, limits: Limit
             rows.pop()
             problems.append(rows_left_out(limits, number))
             break
-    return Sheet(sheet.title, tuple(rows), tuple(problems))
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,6 +161,21 @@ def test_resumes_and_cancels_between_sheets(tmp_path: Path) -> None:
     assert caught.value.details["limit"] == "pages"
 
 
+def test_a_damaged_sheet_loses_no_other_and_keeps_its_first_rows(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", staff)
+
+    def cut(xml: bytes) -> bytes:
+        return xml[: xml.index(b'<row r="4"')]
+
+    first, second = load(LOADER, with_member(path, "xl/worksheets/sheet1.xml", cut, tmp_path / "b.xlsx"))
+    assert [block.text for block in first.blocks] == [
+        "2024年差旅标准",
+        "经理 | 2024年3月5日 | 1,234.50 | 12.5%",
+    ]
+    assert [(problem.code, problem.page) for problem in first.problems] == [("damaged_page", 1)]
+    assert second.blocks == (Block("1 | 2", "table", header="甲 | 乙"),)
+
+
 def test_entities_are_refused(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", staff)
 
