@@ -37,10 +37,13 @@ def displayed(value: object, number_format: str = "General") -> str:
     """
     if value is None:
         return ""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     if isinstance(value, (int, float)):
-        return _number(value, number_format)
+        # Most cells of large sheets are of this kind.
+        return _general(value) if number_format == "General" else _number(value, number_format)
     if isinstance(value, (date, time, timedelta)):
         return _moment(value, number_format)
     return str(value)
@@ -61,7 +64,7 @@ def _number(value: int | float, number_format: str) -> str:
 
 
 def _general(value: int | float) -> str:
-    if isinstance(value, int) or (value.is_integer() and abs(value) < 1e15):
+    if isinstance(value, int) or (abs(value) < 1e15 and value.is_integer()):
         return str(int(value))
     return f"{value:.10g}"
 
