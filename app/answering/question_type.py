@@ -38,14 +38,16 @@ _INTERROGATIVES: tuple[tuple[QuestionKind, str], ...] = (
     ),
     (
         "number",
-        r"多少|几(?!乎|何学)|多[长高大远重宽深快厚]|(?:数[量目]|人数)是|\bhow (?:many|much|far|tall|big|high|large|old|deep|wide|fast|often)\b"
+        r"多少|几(?!乎|何学)|多[长高大远重宽深快厚]|(?:数[量目]|人数)是"
+        r"|\bhow (?:many|much|far|tall|big|high|large|old|deep|wide|fast|often)\b"
         r"|\bwhat (?:percentage|number|price|amount)\b",
     ),
     ("person", r"谁|哪[一几]?[位名]|何人|什么人|哪[一个些]*人(?![种类口员])|什么名字|\bwho(?:m|se)?\b"),
     (
         "place",
         r"哪里|哪儿|何处|何地|什么地[方区点]|什么位置|哪[一个些座]*(?:国家?|城市?|地[区方点]|省份?|市|县|州|镇|村|岛|大?洲|区)"
-        rf"|[在到于从往去]哪{_NO_MEASURE}|位于|地点是|\bwhere\b|\b(?:what|which) (?:country|city|place|state|town)\b",
+        rf"|[在到于从往去]哪{_NO_MEASURE}|位于|地点是|\bwhere\b"
+        r"|\b(?:what|which) (?:country|city|place|state|town)\b",
     ),
     ("list", r"哪些|哪几|分别|哪[两二三四五]|有什么|哪方面|\bwhich of\b|\bwhat are\b|\blist\b"),
     (
@@ -71,7 +73,8 @@ _TITLES = (
     "|球员|皇后|公主|王子|父亲|母亲|妻子|丈夫|儿子|女儿|弟弟|哥哥|部门|部|公司|委员会"
 )
 _PLACES = (
-    "省|市|县|州|区|镇|乡|村|岛|国|洲|洋|海|江|河|湖|山|路|街|港|湾|城|寺|庙|宫|大学|学院|机场|车站|平原|高原|盆地|楼|室|厅"
+    "省|市|县|州|区|镇|乡|村|岛|国|洲|洋|海|江|河|湖|山|路|街|港|湾|城|寺|庙|宫|楼|室|厅"
+    "|大学|学院|机场|车站|平原|高原|盆地"
 )
 _CANDIDATES: dict[QuestionKind, re.Pattern[str]] = {
     "time": re.compile(
@@ -90,16 +93,17 @@ _CANDIDATES: dict[QuestionKind, re.Pattern[str]] = {
     ),
     "place": re.compile(rf"(?:位于|坐落|地处|出生于|生于|在)[{_HAN}]{{2}}|[{_HAN}]{{1,5}}(?:{_PLACES})"),
     "reason": re.compile(
-        rf"因为|由于|因此|因而|所以|导致|致使|使得|为了|原因|以致|从而|因[{_HAN}]|\b(?:because|since|due to|so that|therefore)\b"
+        rf"因为|由于|因此|因而|所以|导致|致使|使得|为了|原因|以致|从而|因[{_HAN}]"
+        r"|\b(?:because|since|due to|so that|therefore)\b"
     ),
     "manner": re.compile(
         rf"通过|利用|采用|使用|首先|其次|然后|最后|第一步|方法|方式|步骤|以[{_HAN}]{{2,8}}[来的]|经由|借助|把|将|须|需|应"
         r"|\b(?:by|using|first|then|must)\b"
     ),
-    "list": re.compile(r"、|分别|包括|包含|以及|等等?|\([一二三四1-9]\)|第[一二三]|[①-⑩]|\band\b|\bsuch as\b"),
-    "definition": re.compile(
-        rf"是[{_HAN}]|即|指的?是?|称为|又称|简称|意思|意为|定义|\bis an?\b|\bmeans?\b"
+    "list": re.compile(
+        r"、|分别|包括|包含|以及|等等?|\([一二三四1-9]\)|第[一二三]|[①-⑩]|\band\b|\bsuch as\b"
     ),
+    "definition": re.compile(rf"是[{_HAN}]|即|指的?是?|称为|又称|简称|意思|意为|定义|\bis an?\b|\bmeans?\b"),
     "name": re.compile(
         rf"《[^》]+》|「[^」]+」|“[^”]+”|『[^』]+』|\b[a-z][a-z0-9.-]+\b|[{_HAN}]{{1,6}}·[{_HAN}]+"
     ),

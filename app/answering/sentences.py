@@ -11,14 +11,15 @@ from loaders.sentences import split_sentences
 from vectorstore.chinese import fold, terms
 
 _FUNCTION_WORDS = frozenset(
-    [*"的了是在和与及或而于为以之其有被将把对从由到这那也都就并则所等中上下个一不吗呢吧啊"]
-    + "the a an of to in on at is are was were be do does did for and or by with it its as that this".split()
-)
-_LIST_MARK = re.compile(
-    r"[-*+•·▪◦]\s|[(（]?[0-9一二三四五六七八九十]{1,3}[)）.、．]|[①-⑳]|[a-zA-Z][.)]\s|>"
-)
+    "的了是在和与及或而于为以之其有被将把对从由到这那也都就并则所等中上下个一不吗呢吧啊"
+) | {
+    *("the", "a", "an", "of", "to", "in", "on", "at", "is", "are", "was", "were", "be", "do", "does", "did"),
+    *("for", "and", "or", "by", "with", "it", "its", "as", "that", "this"),
+}
+_LIST_MARK = re.compile(r"[-*+•·▪◦]\s|[(（]?[0-9一二三四五六七八九十]{1,3}[)）.、．]|[①-⑳]|[a-zA-Z][.)]\s|>")
 _CLOSED = re.compile(r"[。！？；：.!?;:…,，、|][”’」』）】)\]\"']*$")
-_LONGEST_HEADING = 40
+_LONGEST_HEADING = 50
+"""In columns; a Chinese character takes two. Longer lines are wrapped text rather than headings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Sentence:
     terms: frozenset[str]
     context: frozenset[str]
     quotable: bool = True
+    lists: bool = False
+    """Begins with the mark of a list item."""
 
 
 def content_terms(folded: str) -> frozenset[str]:
@@ -66,7 +69,18 @@ def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
                 continue
             seen.add((hit.document_id, folded))
             fresh.append(
-                Sentence(number, position, start, end, text, folded, own, context, quotable=not heading)
+                Sentence(
+                    hit=number,
+                    position=position,
+                    start=start,
+                    end=end,
+                    text=text,
+                    folded=folded,
+                    terms=own,
+                    context=context,
+                    quotable=not heading,
+                    lists=bool(_LIST_MARK.match(text)),
+                )
             )
         found.extend(fresh)
     return found
@@ -85,5 +99,7 @@ def _is_heading(text: str, start: int, end: int, titles: set[str]) -> bool:
     line = text[start:end]
     if line.startswith("#") or "".join(line.split()) in titles:
         return True
-    short = len(line) <= _LONGEST_HEADING and end < len(text)
-    return short and not _CLOSED.search(line) and not _LIST_MARK.match(line)
+    width = sum(2 if mark > "\u2e7f" else 1 for mark in line)
+    if width > _LONGEST_HEADING or end == len(text) or re.search(r"[:：|=]|[0-9]{3}", line):
+        return False
+    return not _CLOSED.search(line) and not _LIST_MARK.match(line)

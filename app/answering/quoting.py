@@ -1,0 +1,242 @@
+"""Answers without a language model: the sentences of the hits that answer the question.
+
+A linear model over the features of `sentence_features` gives every sentence a probability of
+answering (a softmax over all sentences of the hits). Sentences are shown while their probability is
+worth their length, so that a sure answer stays short and a doubtful one shows more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+
+from app.answering.question_type import candidates
+from app.answering.sentence_features import Question, features, term_weights
+from app.answering.sentences import Sentence, content_terms, sentences_of
+from knowledge_base.types import Hit
+from loaders.sentences import split_sentences
+from vectorstore.chinese import fold
+
+HITS = 3
+"""Hits whose sentences are considered; further ones held an answer too rarely to be worth it."""
+WORTH = 10**-3.35
+"""Probability that a character more must bring; it sets the average length of what is shown."""
+DOUBTFUL = 0.015
+"""Probability below which no further sentence is shown, however short."""
+LONG = 120
+"""Characters from which a sentence is cut to its clauses that answer."""
+COSINE = 40.0
+"""Weight of a sentence's cosine where no word is shared; cosines of one hit differ by hundredths."""
+SAME_QUESTION = 0.6
+"""Similarity from which a FAQ pair's question counts as the one asked."""
+
+_CLAUSE = re.compile(r"[^，,；;：:、]*(?:[，,；;：:、]+|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A part of a hit, `hits[hit_index].text[start:end] == text`, of one or more whole sentences.
+
+    Only a very long sentence is cut, between clauses. `score` is the probability, in [0, 1], that
+    the answer stands here. `header` is the header row that explains a quoted table row.
+    """
+
+    hit_index: int
+    start: int
+    end: int
+    text: str
+    score: float
+    header: str = ""
+
+
+@lru_cache(maxsize=1)
+def load_weights() -> Mapping[str, float]:
+    """The trained weights, by feature; `benchmarks/quoting.py --train` writes them."""
+    text = resources.files("app.answering").joinpath("quoting_weights.json").read_text(encoding="utf-8")
+    weights: dict[str, float] = json.loads(text)["weights"]
+    return weights
+
+
+def quote(
+    question: str,
+    hits: Sequence[Hit],
+    *,
+    embed_sentences: Callable[[Sequence[str]], np.ndarray] | None = None,
+    query_vector: np.ndarray | None = None,
+    max_sentences: int = 3,
+    max_characters: int = 180,
+) -> list[Quote]:
+    """Choose the one to `max_sentences` sentences of the hits that answer, best hit first.
+
+    Sentences that follow each other come as one quote. All quotes together are no longer than
+    `max_characters`. `embed_sentences` and `query_vector` (shape (dimension,), unit length) are used
+    only where question and hits share no words, as when their languages differ. Returns an empty
+    list only when no hit has text.
+    """
+    hits = hits[:HITS]
+    same = _same_question(question, hits)
+    if same is not None:
+        text = hits[same].text
+        end = _whole_sentences(text, max_characters)
+        start = len(text) - len(text.lstrip())
+        if start < end:
+            return [Quote(same, start, end, text[start:end], 1.0)]
+    sentences = sentences_of(hits)
+    if not any(sentence.quotable for sentence in sentences):
+        sentences = [replace(sentence, quotable=True) for sentence in sentences]
+    if not sentences:
+        return []
+    asked = Question(question)
+    scores = _scores(asked, sentences)
+    if embed_sentences and query_vector is not None and not term_weights(asked, sentences):
+        vectors = embed_sentences([sentence.text for sentence in sentences])
+        scores = scores + COSINE * (vectors @ query_vector)
+    odds = np.exp(scores - scores.max())
+    probabilities = odds / odds.sum()
+    chosen = _select(sentences, probabilities, max_sentences, max_characters)
+    chosen = _with_list_items(sentences, chosen, max_characters)
+    return _quotes(asked, hits, sentences, probabilities, chosen, max_characters)
+
+
+def _scores(question: Question, sentences: Sequence[Sentence]) -> np.ndarray:
+    """Logarithms of the odds that a sentence answers, up to a constant; headings never do."""
+    weights = load_weights()
+    rows = features(question, sentences)
+    scores = np.array([sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in rows])
+    scores[[not sentence.quotable for sentence in sentences]] = -np.inf
+    return scores
+
+
+def _select(
+    sentences: Sequence[Sentence], probabilities: np.ndarray, most: int, characters: int
+) -> list[int]:
+    """The sentences worth their length, at least one; their numbers in the order of the text."""
+    chosen: list[int] = []
+    room = characters
+    for number in map(int, np.argsort(-probabilities, kind="stable")):
+        sentence = sentences[number]
+        if len(chosen) == most or not sentence.quotable:
+            break
+        length = min(LONG, len(sentence.text))
+        if chosen and probabilities[number] < DOUBTFUL:
+            break
+        if chosen and (length > room or probabilities[number] < WORTH * _width(sentence.text[:LONG])):
+            continue
+        chosen.append(number)
+        room -= length
+        if room <= 0:
+            break
+    return sorted(chosen)
+
+
+def _with_list_items(sentences: Sequence[Sentence], chosen: Sequence[int], characters: int) -> list[int]:
+    """Add the items of a list whose lead-in ("…如下：") was chosen, as many as there is room for."""
+    found = set(chosen)
+    room = characters - sum(min(LONG, len(sentences[number].text)) for number in chosen)
+    for number in chosen:
+        if not sentences[number].folded.endswith(":"):
+            continue
+        for item in range(number + 1, len(sentences)):
+            if sentences[item].hit != sentences[number].hit or not sentences[item].lists:
+                break
+            if item not in found:
+                room -= len(sentences[item].text)
+                if room < 0:
+                    break
+                found.add(item)
+    return sorted(found)
+
+
+def _width(text: str) -> float:
+    """Length as the eye takes it: a Latin letter says half of what a Chinese character does."""
+    narrow = sum(mark < "\u2e80" for mark in text)
+    return len(text) - narrow / 2
+
+
+def _quotes(
+    question: Question,
+    hits: Sequence[Hit],
+    sentences: Sequence[Sentence],
+    probabilities: np.ndarray,
+    chosen: Sequence[int],
+    characters: int,
+) -> list[Quote]:
+    """Join sentences that follow each other; the hit with the best sentence comes first."""
+    weights = term_weights(question, sentences)
+    found: list[Quote] = []
+    for number in chosen:
+        sentence, score = sentences[number], float(probabilities[number])
+        hit = hits[sentence.hit]
+        room = characters - sum(one.end - one.start for one in found)
+        start, end = _cut(question, sentence, weights, min(LONG, room))
+        last = found[-1] if found else None
+        if last and last.hit_index == sentence.hit and not hit.text[last.end : start].strip():
+            start, score = last.start, min(1.0, last.score + score)
+            found.pop()
+        found.append(Quote(sentence.hit, start, end, hit.text[start:end], score, hit.header))
+    best: dict[int, float] = {}
+    for one in found:
+        best[one.hit_index] = max(best.get(one.hit_index, 0.0), one.score)
+    return sorted(found, key=lambda one: (-best[one.hit_index], one.hit_index, one.start))
+
+
+def _cut(question: Question, sentence: Sentence, weights: Mapping[str, float], limit: int) -> tuple[int, int]:
+    """The span of a sentence, or of those neighbouring clauses that answer when it is too long."""
+    length = len(sentence.text)
+    if length <= limit:
+        return sentence.start, sentence.end
+    spans = [found.span() for found in _CLAUSE.finditer(sentence.text) if found[0].strip()]
+    spans = [piece for span in spans for piece in _pieces(*span, limit)]
+    values = [_value(question, sentence.text[low:high], weights) for low, high in spans]
+    best, chosen = -1.0, spans[0]
+    first = 0
+    for last in range(len(spans)):
+        while spans[last][1] - spans[first][0] > limit:
+            first += 1
+        value = sum(values[first : last + 1])
+        if value > best:
+            best, chosen = value, (spans[first][0], spans[last][1])
+    return sentence.start + chosen[0], sentence.start + chosen[1]
+
+
+def _pieces(start: int, end: int, limit: int) -> list[tuple[int, int]]:
+    return [(low, min(end, low + limit)) for low in range(start, end, limit)]
+
+
+def _value(question: Question, clause: str, weights: Mapping[str, float]) -> float:
+    """How much of the question a clause covers, and whether it holds a candidate for the answer."""
+    folded = fold(clause)
+    covered = sum(weights.get(term, 0.0) for term in content_terms(folded))
+    spans = candidates(question.type.kind, folded)
+    fresh = any(folded[low:high] not in question.folded for low, high in spans)
+    return covered + (0.5 * max(weights.values(), default=1.0) if fresh else 0.0)
+
+
+def _same_question(question: str, hits: Sequence[Hit]) -> int | None:
+    """The FAQ hit whose question is the one asked, by the terms that both share (Dice)."""
+    asked = content_terms(fold(question))
+    best, found = SAME_QUESTION, None
+    for number, hit in enumerate(hits):
+        if hit.kind != "faq" or not hit.question:
+            continue
+        other = content_terms(fold(hit.question))
+        likeness = 2 * len(asked & other) / max(1, len(asked) + len(other))
+        if likeness > best or (likeness == best and found is None):
+            best, found = likeness, number
+    return found
+
+
+def _whole_sentences(text: str, characters: int) -> int:
+    """Where to end a quote from the start of `text`: after the last sentence that fits."""
+    end = 0
+    for _, stop in split_sentences(text):
+        if stop - (len(text) - len(text.lstrip())) > characters:
+            break
+        end = stop
+    return end
