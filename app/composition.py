@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from app.answering.answerer import ChatModel
 from app.service import Parts, Service
-from app.settings import Settings
+from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.database import Database
 from knowledge_base.files import FileStore
@@ -17,16 +18,21 @@ from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.retrieval import Retriever
-from loaders.base import LoadOptions, TextRecogniser
+from loaders.base import TextRecogniser
 from loaders.document import ParsedDocument
-from loaders.registry import find_loader, parse_file, read_pages
-from loaders.splitter import ChineseTextSplitter
+from loaders.isolation import IsolatedParser
+from loaders.splitter import ChineseTextSplitter, Splitter
 from models.errors import ModelNotFoundError
+from models.ocr import PaddleOcrEngine
+from models.ocr_models import OcrModels
 from models.registry import load_chat_model, load_embedder
 from vectorstore.calibration import Calibration
 from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
+
+PARSER_VERSION = "parser-1"
+"""To be raised when the loaders read more or otherwise, so that files already known are read again."""
 
 
 class Lazy(Generic[_Value]):
@@ -47,12 +53,19 @@ class Lazy(Generic[_Value]):
 
 
 class FileParser:
-    """The loaders, with the limits and the recogniser of the settings."""
+    """The loaders, in processes of their own, with the limits and the recogniser of the settings."""
 
-    def __init__(self, settings: Settings, *, ocr: TextRecogniser | None) -> None:
+    def __init__(self, settings: Settings, *, model_folder: Path) -> None:
         self._limits = settings.limits.for_loaders()
-        self._ocr = ocr
-        self.fingerprint = f"parser-1;ocr={settings.ocr.enabled}"
+        ocr = partial(_recogniser, settings.ocr, model_folder) if settings.ocr.enabled else None
+        self._isolated = IsolatedParser(
+            ocr,
+            memory_bytes=settings.limits.parser_memory_bytes,
+            page_seconds=settings.limits.page_seconds,
+        )
+        # A process of its own, so that an upload need not wait for what is being read.
+        self._checker = IsolatedParser(page_seconds=settings.limits.page_seconds)
+        self.fingerprint = f"{PARSER_VERSION};ocr={settings.ocr.enabled}"
 
     def parse(
         self,
@@ -63,13 +76,27 @@ class FileParser:
         cancelled: Callable[[], bool] | None = None,
     ) -> ParsedDocument:
         """Read the file at `path`, which the user called `name`. Raises a `LoaderError`."""
-        options = LoadOptions(ocr=self._ocr, limits=self._limits, progress=progress, cancelled=cancelled)
-        return parse_file(path, name=name, options=options)
+        return self._isolated.parse(
+            path, name=name, limits=self._limits, progress=progress, cancelled=cancelled
+        )
 
     def check(self, path: Path, name: str) -> None:
-        """Recognise the file and read its first page, without recognition of pictures."""
-        loader = find_loader(path, name, limits=self._limits)
-        next(iter(read_pages(loader, path, name=name, options=LoadOptions(limits=self._limits))), None)
+        """Raise a `LoaderError` for what shows on the first page, its pictures unread."""
+        for _ in self._checker.pages(path, name=name, limits=self._limits, one_page=True):
+            pass
+
+    def close(self) -> None:
+        """End the processes."""
+        self._isolated.close()
+        self._checker.close()
+
+
+def _recogniser(settings: OcrSettings, model_folder: Path) -> TextRecogniser:
+    """The OCR engine; called inside the process that reads files."""
+    models = None
+    if settings.detection_model and settings.recognition_model:
+        models = OcrModels(settings.detection_model, settings.recognition_model)
+    return PaddleOcrEngine(cache_dir=model_folder, models=models)
 
 
 def build_service(settings: Settings, *, model_folder: Path | None = None) -> Service:
@@ -97,8 +124,13 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             threads=settings.embedder.threads,
         )
     )
-    parser = FileParser(settings, ocr=None)
-    splitter = ChineseTextSplitter(chunk_size=settings.splitter.chunk_size, overlap=settings.splitter.overlap)
+    parser = FileParser(settings, model_folder=cache.absolute())
+    splitter = _splitter(settings.splitter)
+
+    def close() -> None:
+        parser.close()
+        database.close()
+
     return Service(
         Parts(
             settings=settings,
@@ -112,9 +144,25 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             chat_model=_ChatModels(settings),
             check_file=parser.check,
             default_threshold=calibration.threshold,
-            close=database.close,
+            close=close,
         )
     )
+
+
+def _splitter(settings: SplitterSettings) -> Splitter:
+    if settings.name == "recursive":
+        from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+        from loaders.langchain import LangChainSplitter
+
+        return LangChainSplitter(
+            RecursiveCharacterTextSplitter(
+                chunk_size=settings.chunk_size,
+                chunk_overlap=settings.overlap,
+                separators=["\n\n", "\n", "。", "！", "？", "；", "，", " ", ""],
+            )
+        )
+    return ChineseTextSplitter(chunk_size=settings.chunk_size, overlap=settings.overlap)
 
 
 class _ChatModels:

@@ -130,7 +130,8 @@ def _ingest(service: Service, passages: Sequence[Passage], progress: Callable[[s
     """Store each passage as a document; returns document ids by text."""
     service.create_knowledge_base(_KNOWLEDGE_BASE)
     files = [
-        service.store(f"{number:06d}.txt", [passage.text.encode()]) for number, passage in enumerate(passages)
+        service.store(f"{number:06d}.txt", [passage.text.encode()], check=False)
+        for number, passage in enumerate(passages)
     ]
     results = service.ingest(
         _KNOWLEDGE_BASE, files, progress=lambda at: progress(f"{at.stage} {at.file + 1}/{at.files}")

@@ -116,16 +116,18 @@ class Service:
 
     # -- documents --------------------------------------------------------------------------------
 
-    def store(self, name: str, blocks: Iterable[bytes]) -> StoredFile:
+    def store(self, name: str, blocks: Iterable[bytes], *, check: bool = True) -> StoredFile:
         """Take in a file's bytes, to be given to `submit`, `ingest` or `discard`.
 
-        Raises what shows at once to be wrong; nothing remains then.
+        With `check`, a file that cannot be read is refused at once, not only by its job. Raises
+        a `LoaderError`, `InvalidNameError` or `DataFolderError`; nothing remains then.
         """
         name = document_name(name)
         maximum = self.settings.limits.file_bytes
         file = self._parts.files.put(name, blocks, max_bytes=maximum)
         try:
-            self._parts.check_file(file.path, name)
+            if check:
+                self._parts.check_file(file.path, name)
         except Exception:
             self.discard([file])
             raise

@@ -80,9 +80,12 @@ class IsolatedParser:
         name: str,
         limits: Limits | None = None,
         first_page: int = 1,
+        one_page: bool = False,
         cancelled: Cancelled | None = None,
     ) -> Iterator[ReadPage]:
         """The pages of the file that the user calls `name`, each as soon as it is read.
+
+        With `one_page` the first is read alone, which shows whether the file can be opened.
 
         Raises what the format's loader raises, `DamagedFileError` when the worker crashed or took
         too long (`details["reason"]` is "crash" or "timeout"), and `LoadingCancelledError` at
@@ -91,7 +94,7 @@ class IsolatedParser:
         worker = self._take(cancelled)
         done = False
         try:
-            worker.send(Task(str(path), name, limits or Limits(), first_page))
+            worker.send(Task(str(path), name, limits or Limits(), first_page, one_page))
             while True:
                 message = self._receive(worker, self._page_seconds, cancelled, name)
                 if isinstance(message, PageMessage):

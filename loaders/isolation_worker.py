@@ -26,12 +26,13 @@ RecogniserFactory = Callable[[], TextRecogniser]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A file to parse, from `first_page` on."""
+    """A file to parse, from `first_page` on; with `one_page`, no more than that page."""
 
     path: str
     name: str
     limits: Limits
     first_page: int
+    one_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,8 @@ def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finis
         kind = loader.format
         for page in read_pages(loader, path, name=task.name, options=options):
             channel.send(PageMessage(page, max(total, page.number or 1), kind))
+            if task.one_page:
+                break
     except (BrokenPipeError, ConnectionResetError):
         raise
     except LoaderError as error:

