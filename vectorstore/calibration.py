@@ -1,27 +1,64 @@
-"""From the parts of a hit to one relevance in [0, 1]."""
+"""From the parts of a hit to one relevance in [0, 1].
+
+The parts describe a question and a text alone, so that a relevance means the same in every
+collection and under every filter: the probability that the text answers the question, where half
+of the questions asked can be answered.
+"""
 
 from __future__ import annotations
 
-import math
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from vectorstore.errors import IndexFilesError
+
+FILE = Path(__file__).with_name("calibration.json")
+PARTS = ("cosine", "phrases", "characters", "window", "rarest", "missing_words")
+"""Columns of the parts, in order; the last is a share that is missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A logistic model of the probability that a hit answers the question."""
+    """A logistic model over `PARTS`, fitted for one embedder by `benchmarks/calibrate.py`.
 
-    cosine: float = 30.0
-    coverage: float = 10.0
-    intercept: float = -31.0
-    threshold: float = 0.5
-    """The relevance below which a hit is not shown."""
+    J. Platt, "Probabilistic Outputs for Support Vector Machines" (1999).
+    """
 
-    def relevance(self, *, cosine: float, coverage: float) -> float:
-        """The relevance of a hit with these parts."""
-        logit = self.cosine * cosine + self.coverage * coverage + self.intercept
-        return 1 / (1 + math.exp(-max(-60.0, min(60.0, logit))))
+    weights: Mapping[str, float]
+    intercept: float
+    threshold: float
+    """The relevance below which a hit is not shown, unless the user sets another."""
+
+    def relevance(self, parts: np.ndarray) -> np.ndarray:
+        """Relevance of shape (n,) for parts of shape (n, len(PARTS))."""
+        logits = parts @ np.array([self.weights[name] for name in PARTS]) + self.intercept
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))), dtype=np.float64)
+
+    def save(self, path: Path) -> None:
+        """Write to a JSON file."""
+        content = {"weights": dict(self.weights), "intercept": self.intercept, "threshold": self.threshold}
+        path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
+    def load(cls, path: Path) -> Calibration:
+        """Read what `save` wrote. Raises `IndexFilesError` when it is no calibration."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls(
+                weights={name: float(content["weights"][name]) for name in PARTS},
+                intercept=float(content["intercept"]),
+                threshold=float(content["threshold"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise IndexFilesError(f"no calibration can be read from {path}: {error}") from error
+
+    @classmethod
+    @lru_cache(maxsize=1)
     def default(cls) -> Calibration:
         """The calibration of the default embedder."""
-        return cls()
+        return cls.load(FILE)

@@ -14,6 +14,14 @@ _HAN = "\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 _RUN = re.compile(rf"([{_HAN}]+)|[^\W_{_HAN}]+")
 
 
+_HAN_CHARACTER = re.compile(f"[{_HAN}]")
+
+
+def is_han(character: str) -> bool:
+    """Whether a text begins with a Chinese character."""
+    return _HAN_CHARACTER.match(character) is not None
+
+
 @lru_cache(maxsize=1)
 def _to_simplified() -> Any:
     import opencc

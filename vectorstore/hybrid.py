@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from vectorstore import lexical
+from vectorstore.background import Background
 from vectorstore.base import ScoredId
-from vectorstore.calibration import Calibration
-from vectorstore.chinese import fold, terms
+from vectorstore.calibration import PARTS, Calibration
+from vectorstore.chinese import fold
 from vectorstore.dense import DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError
 from vectorstore.keyword import KeywordIndex
@@ -29,10 +31,26 @@ CANDIDATES = 50
 class HybridIndex:
     """Dense and keyword search fused into one calibrated relevance; a `SearchIndex`."""
 
-    def __init__(self, dimension: int, *, calibration: Calibration | None = None) -> None:
+    def __init__(
+        self,
+        dimension: int,
+        *,
+        calibration: Calibration | None = None,
+        background: Background | None = None,
+    ) -> None:
+        self._assemble(DenseIndex(dimension), KeywordIndex(), calibration, background)
+
+    def _assemble(
+        self,
+        dense: DenseIndex,
+        keyword: KeywordIndex,
+        calibration: Calibration | None,
+        background: Background | None,
+    ) -> None:
         self.calibration = calibration or Calibration.default()
-        self._dense = DenseIndex(dimension)
-        self._keyword = KeywordIndex()
+        self._background = background or Background.default()
+        self._dense = dense
+        self._keyword = keyword
         self._updating = threading.Lock()
 
     @property
@@ -77,23 +95,38 @@ class HybridIndex:
             )
         if k <= 0:
             return []
-        wide = max(CANDIDATES, k)
-        cosines = dict(self._dense.search(question, wide, allowed))
-        query = self._keyword.query_terms(fold(text))
-        by_keyword = [i for i, _ in self._keyword.search(query, wide, allowed)]
-        cosines.update(self._dense.cosines(question, [i for i in by_keyword if i not in cosines]))
-        texts = self._keyword.texts(cosines)
-        weight = sum(term.idf for term in query)
-        hits = []
-        for entry, folded in texts.items():
-            present = set(terms(folded))
-            covered = sum(term.idf for term in query if term.text in present)
-            coverage = covered / weight if weight else 0.0
-            cosine = cosines[entry]
-            score = self.calibration.relevance(cosine=cosine, coverage=coverage)
-            hits.append(ScoredId(entry, score, cosine, coverage))
+        ids, parts = self.parts(text, question, wide=max(CANDIDATES, k), allowed=allowed)
+        scores = self.calibration.relevance(parts).tolist()
+        hits = [
+            ScoredId(entry, score, cosine, coverage)
+            for entry, score, (cosine, coverage) in zip(ids, scores, parts[:, :2].tolist(), strict=True)
+        ]
         hits.sort(key=lambda hit: (-hit.score, hit.id))
         return hits[:k]
+
+    def parts(
+        self, text: str, vector: np.ndarray, *, wide: int, allowed: Collection[int] | None = None
+    ) -> tuple[list[int], np.ndarray]:
+        """The `wide` best entries of each arm, and their parts of shape (n, len(PARTS))."""
+        cosines = dict(self._dense.search(vector, wide, allowed))
+        frequency = self._keyword.frequency()
+        background = self._background
+        asked = lexical.question(fold(text), lambda term: background.idf(term, *frequency(term)))
+        by_keyword = [entry for entry, _ in self._keyword.search(asked.terms, wide, allowed)]
+        cosines.update(self._dense.cosines(vector, [i for i in by_keyword if i not in cosines]))
+        texts = self._keyword.texts(cosines)
+        rows = np.empty((len(texts), len(PARTS)))
+        for row, (entry, folded) in zip(rows, texts.items(), strict=True):
+            found = lexical.compare(asked, folded)
+            row[:] = (
+                cosines[entry],
+                found.phrases,
+                found.characters,
+                found.window,
+                found.rarest,
+                found.missing_words,
+            )
+        return list(texts), rows
 
     def save(self, folder: Path) -> None:
         """Write the index, atomically; see `SearchIndex.save`."""
@@ -121,10 +154,8 @@ class HybridIndex:
         manifest = _read_manifest(folder / MANIFEST)
         files = folder / manifest["version"]
         index = cls.__new__(cls)
-        index.calibration = calibration or Calibration.default()
-        index._dense = DenseIndex.read(files / "dense.faiss", manifest["dimension"])
-        index._keyword = KeywordIndex(files / "keyword")
-        index._updating = threading.Lock()
+        dense = DenseIndex.read(files / "dense.faiss", manifest["dimension"])
+        index._assemble(dense, KeywordIndex(files / "keyword"), calibration, None)
         if len(index) != manifest["count"]:
             raise IndexFilesError(f"{folder} holds {len(index)} entries, not {manifest['count']}")
         return index

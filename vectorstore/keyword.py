@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,6 @@ from vectorstore.errors import IndexFilesError
 
 WRITER_BYTES = 15_000_000
 """Memory that tantivy may fill before it writes a segment; its minimum."""
-MOST_TERMS = 64
-"""Terms of a question that are looked up; the rarest are kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueryTerm:
-    """A term of the question and its inverse document frequency in the collection."""
-
-    text: str
-    idf: float
 
 
 class KeywordIndex:
@@ -78,20 +66,16 @@ class KeywordIndex:
             self._writer = self._index.writer(WRITER_BYTES, 1)
         return self._writer
 
-    def query_terms(self, folded: str) -> list[QueryTerm]:
-        """The terms of a question, each once, the rarest of them when there are too many."""
+    def frequency(self) -> Callable[[str], tuple[int, int]]:
+        """A function from a term to the number of entries that hold it, and of all entries."""
         searcher = self._index.searcher()
         total = searcher.num_docs
-        found = []
-        for term in dict.fromkeys(terms(folded[:4_000])):
-            frequency = searcher.doc_freq("terms", term)
-            found.append(QueryTerm(term, math.log(1 + (total - frequency + 0.5) / (frequency + 0.5))))
-        return found
+        return lambda term: (searcher.doc_freq("terms", term), total)
 
     def search(
-        self, query: Sequence[QueryTerm], k: int, allowed: Collection[int] | None = None
+        self, query: Sequence[str], k: int, allowed: Collection[int] | None = None
     ) -> list[tuple[int, float]]:
-        """The `k` best entries by BM25, best first.
+        """The `k` best entries for the terms by BM25, best first.
 
         Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009).
         """
@@ -100,8 +84,10 @@ class KeywordIndex:
         if not query or k <= 0:
             return []
         schema = self._index.schema
-        kept = sorted(query, key=lambda term: -term.idf)[:MOST_TERMS]
-        should = [(tantivy.Occur.Should, tantivy.Query.term_query(schema, "terms", t.text)) for t in kept]
+        should = [
+            (tantivy.Occur.Should, tantivy.Query.term_query(schema, "terms", term, index_option="freq"))
+            for term in query
+        ]
         wanted = tantivy.Query.boolean_query(should)
         if allowed is not None:
             inside = tantivy.Query.const_score_query(
