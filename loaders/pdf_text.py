@@ -159,7 +159,8 @@ def _read_lines(page: Any, plane: _Plane) -> tuple[list[TextLine], int, int]:
                 if run:
                     flush()
                 continue
-            character = chr(code) if code else "\ufffd"
+            # pdfium marks a hyphen at the end of a line with a code of its own.
+            character = "-" if code in (2, 0xFFFE) else chr(code) if code else "\ufffd"
             if character.isspace():
                 if run:
                     run.append(" ")

@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loaders.base import LoadOptions
+from loaders.document import ParsedDocument
+from loaders.docx_numbering import chinese, numeral
+from loaders.errors import DamagedFileError, LoaderError
+from loaders.registry import parse_file
+from tests.loaders.pdf_files import FakeOcr, fake_line, picture_bytes
+
+W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+
+
+def save(document: Any, path: Path) -> Path:
+    document.save(str(path))
+    return path
+
+
+def parse(path: Path, ocr: FakeOcr | None = None) -> ParsedDocument:
+    return parse_file(path, name="文件.docx", options=LoadOptions(ocr=ocr))
+
+
+def test_body_in_order(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.sections[0].header.paragraphs[0].text = "页眉不要"
+    document.add_heading("出差办法", 0)
+    document.add_heading("住宿", 1)
+    document.add_paragraph("标准如下。")
+    table = document.add_table(3, 2)
+    for row, values in zip(table.rows, [("级别", "金额"), ("甲级", "900"), ("乙级", "680")], strict=True):
+        for cell, value in zip(row.cells, values, strict=True):
+            cell.text = value
+    document.add_paragraph("表后。")
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert [(s.block.kind, s.block.level, s.block.header, s.block.text) for s in parsed.sections] == [
+        ("heading", 1, "", "出差办法"),
+        ("heading", 2, "", "住宿"),
+        ("paragraph", 0, "", "标准如下。"),
+        ("table", 0, "级别 | 金额", "甲级 | 900\n乙级 | 680"),
+        ("paragraph", 0, "", "表后。"),
+    ]
+    assert parsed.sections[3].heading_path == ("出差办法", "住宿")
+
+
+def test_chinese_style_names_and_outline_levels(tmp_path: Path) -> None:
+    import docx
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    document = docx.Document()
+    style = document.styles.add_style("标题 1", 1)
+    document.add_paragraph("甲", style=style)
+    paragraph = document.add_paragraph("乙")
+    level = OxmlElement("w:outlineLvl")
+    level.set(qn("w:val"), "1")
+    paragraph._p.get_or_add_pPr().append(level)
+    document.add_paragraph("正文")
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert parsed.sections[-1].heading_path == ("甲", "乙")
+
+
+def test_merged_cells(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    table = document.add_table(3, 3)
+    for r in range(3):
+        for c in range(3):
+            table.cell(r, c).text = f"{'甲乙丙'[r]}{c}"
+    table.cell(1, 0).merge(table.cell(2, 0)).text = "合并"
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert parsed.text == "合并 | 乙1 | 乙2\n合并 | 丙1 | 丙2"
+    assert parsed.sections[0].block.header == "甲0 | 甲1 | 甲2"
+
+
+def test_list_numbers(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    for text in ("甲", "乙"):
+        document.add_paragraph(text, style="List Number")
+    document.add_paragraph("丙", style="List Bullet")
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert [s.block.text for s in parsed.sections] == ["1. 甲", "2. 乙", "- 丙"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (12, "chineseCounting", "十二"),
+        (305, "chineseCountingThousand", "三百零五"),
+        (4, "upperRoman", "IV"),
+        (27, "lowerLetter", "aa"),
+        (3, "decimalEnclosedCircle", "③"),
+        (20, "ideographDigital", "二〇"),
+        (7, "decimal", "7"),
+    ],
+)
+def test_numerals(value: int, kind: str, expected: str) -> None:
+    assert numeral(value, kind) == expected
+
+
+def test_chinese_numbers() -> None:
+    assert [chinese(n) for n in (0, 10, 11, 20, 100, 110, 1001)] == [
+        "〇", "十", "十一", "二十", "一百", "一百一十", "一千零一",
+    ]  # fmt: skip
+
+
+def test_insertions_in_deletions_out_and_text_boxes(tmp_path: Path) -> None:
+    import docx
+    from lxml import etree
+
+    document = docx.Document()
+    paragraph = document.add_paragraph("原文")
+    for xml in (
+        f'<w:ins xmlns:w="{W}"><w:r><w:t>加上</w:t></w:r></w:ins>',
+        f'<w:del xmlns:w="{W}"><w:r><w:delText>删去</w:delText></w:r></w:del>',
+        f'<w:r xmlns:w="{W}"><w:pict><w:txbxContent>'
+        "<w:p><w:r><w:t>框内</w:t></w:r></w:p></w:txbxContent></w:pict></w:r>",
+    ):
+        paragraph._p.append(etree.fromstring(xml))
+    assert parse(save(document, tmp_path / "a.docx")).text == "原文加上\n框内"
+
+
+def test_pictures_are_recognised_once(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.add_paragraph("前")
+    for _ in range(2):
+        document.add_picture(io.BytesIO(picture_bytes("PNG")))
+    document.add_paragraph("后")
+    ocr = FakeOcr([fake_line("图中", 10, 10, 100, 40)])
+    path = save(document, tmp_path / "a.docx")
+    assert parse(path, ocr).text == "前\n图中\n后"
+    assert len(ocr.shapes) == 1
+    assert parse(path).text == "前\n后"
+
+
+def test_truncated_at_ten_places(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.add_paragraph("正文")
+    data = save(document, tmp_path / "a.docx").read_bytes()
+    for tenth in range(10):
+        (tmp_path / "b.docx").write_bytes(data[: len(data) * tenth // 10])
+        with pytest.raises(LoaderError):
+            parse(tmp_path / "b.docx")
+
+
+def test_entities_are_refused(tmp_path: Path) -> None:
+    import docx
+
+    source = save(docx.Document(), tmp_path / "a.docx")
+    hostile = tmp_path / "b.docx"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(hostile, "w") as new:
+        for member in old.namelist():
+            data = old.read(member)
+            if member == "word/document.xml":
+                body = "<w:p><w:r><w:t>&x;</w:t></w:r></w:p>"
+                data = (
+                    '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
+                    f'<w:document xmlns:w="{W}"><w:body>{body}</w:body></w:document>'
+                ).encode()
+            new.writestr(member, data)
+    with pytest.raises(DamagedFileError):
+        parse(hostile)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from loaders.ocr_pages import read_picture
+from tests.loaders.pdf_files import FakeLine, FakeOcr, fake_line
+
+PICTURE = np.zeros((1000, 800, 3), dtype=np.uint8)
+
+
+def test_rows_of_a_table() -> None:
+    rows = [("级别", "城市", "金额"), ("甲", "北京", "900"), ("乙", "上海", "680")]
+    ocr = FakeOcr(
+        [
+            fake_line(cell, 100 + 200 * c, 100 + 50 * r, 180 + 200 * c, 130 + 50 * r)
+            for r, row in enumerate(rows)
+            for c, cell in enumerate(row)
+        ]
+    )
+    (block,) = read_picture(PICTURE, ocr, page=3).blocks
+    assert (block.kind, block.header, block.text) == (
+        "table",
+        "级别 | 城市 | 金额",
+        "甲 | 北京 | 900\n乙 | 上海 | 680",
+    )
+    assert [line.box.page for line in block.lines] == [3, 3]
+
+
+def test_vertical_text_reads_from_right_to_left() -> None:
+    ocr = FakeOcr(
+        [
+            fake_line(text, x, 100, x + 40, 600)
+            for text, x in (("第三列文字", 100), ("第一列文字", 300), ("第二列文字", 200))
+        ]
+    )
+    assert [b.text for b in read_picture(PICTURE, ocr, page=1).blocks] == [
+        "第一列文字",
+        "第二列文字",
+        "第三列文字",
+    ]
+
+
+def test_two_columns() -> None:
+    lines = [
+        fake_line(f"{side}{n}一二三四五六七八九十", x, 100 + 40 * n, x + 300, 130 + 40 * n)
+        for n in range(5)
+        for side, x in (("右", 450), ("左", 100))
+    ]
+    text = "".join(block.text for block in read_picture(PICTURE, FakeOcr(lines), page=1).blocks)
+    assert [c for c in text if c in "左右"] == ["左"] * 5 + ["右"] * 5
+
+
+def test_page_on_its_side_is_turned() -> None:
+    def lines(image: np.ndarray) -> list[FakeLine]:
+        if image.shape[:2] == (800, 1000) and image[0, 0, 0] == 7:
+            return [fake_line("正过来的文字", 100, 80, 500, 160, 0.98)]
+        return [fake_line("乱码", 10, 10, 30, 400, 0.4)]
+
+    picture = PICTURE.copy()
+    picture[0, -1] = 7  # comes to the top left by a quarter turn against the clock
+    result = read_picture(picture, FakeOcr(lines), page=1)
+    assert [block.text for block in result.blocks] == ["正过来的文字"]
+    box = result.blocks[0].lines[0].box
+    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((0.8, 0.1, 0.9, 0.5))
+
+
+def test_skewed_lines_keep_their_order_and_place() -> None:
+    angle = math.radians(4)
+    cosine, sine = math.cos(angle), math.sin(angle)
+
+    def turned(x: float, y: float) -> tuple[float, float]:
+        dx, dy = x - 400, y - 500
+        return 400 + dx * cosine - dy * sine, 500 + dx * sine + dy * cosine
+
+    def line(text: str, x0: float, y0: float, x1: float) -> FakeLine:
+        return FakeLine(
+            text, 0.9, tuple(turned(x, y) for x, y in ((x0, y0), (x1, y0), (x1, y0 + 30), (x0, y0 + 30)))
+        )
+
+    rows = [line(f"第{n}行左边{'字' * 16}", 50, 100 + 40 * n, 700) for n in range(6)]
+    result = read_picture(PICTURE, FakeOcr(list(reversed(rows))), page=1)
+    text = "".join(block.text for block in result.blocks)
+    assert [c for c in text if c.isdigit()] == list("012345")
+    first = result.blocks[0].lines[0].box
+    (x, y) = turned(375, 115)
+    assert ((first.x0 + first.x1) / 2, (first.y0 + first.y1) / 2) == pytest.approx(
+        (x / 800, y / 1000), abs=0.002
+    )
+
+
+def test_nothing_found() -> None:
+    result = read_picture(PICTURE, FakeOcr(), page=1)
+    assert (result.blocks, result.confidence, result.problems(1)) == ((), None, ())
