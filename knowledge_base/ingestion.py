@@ -240,9 +240,9 @@ class Ingestor:
             if cancelled():
                 raise LoadingCancelledError("cancelled while embedding")
             part = missing[start : start + _EMBED_AT_ONCE]
-            known.update(
-                zip(part, embedder.encode_documents([texts[digest] for digest in part]), strict=True)
-            )
+            with self._timed("embed"):
+                vectors = embedder.encode_documents([texts[digest] for digest in part])
+            known.update(zip(part, vectors, strict=True))
             progress(start + len(part))
         if not chunks:
             return np.empty((0, embedder.dimension), dtype=np.float32)
