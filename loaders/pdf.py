@@ -107,10 +107,11 @@ class _PageReader:
         self._options = options
         self._seen: set[tuple[int, ...]] = set()
         bookmarks = self._bookmarks()
-        sampled = self._sample(bookmarks)
-        self._style = HeadingStyle(line for lines in sampled.values() for line in lines)
+        # What was read to learn the style is not read again.
+        self._sampled = self._sample(bookmarks)
+        self._style = HeadingStyle(line for content in self._sampled.values() for line in content.lines)
         self._titles = titles_by_page(bookmarks)
-        self._outline = _Outline(bookmarks, self._found_inline(sampled))
+        self._outline = _Outline(bookmarks, self._found_inline())
 
     def read(self, number: int) -> Page:
         """One page, with a problem instead of its text where it cannot be read."""
@@ -136,6 +137,14 @@ class _PageReader:
             lines = [*lines, *found]
         blocks = build_blocks(lines, frame, heading=self._rule(number))
         return Page(number, tuple(blocks), tuple(problems), path)
+
+    def _content(self, number: int) -> PageContent:
+        with PDFIUM_LOCK:
+            page = self._document[number - 1]
+            try:
+                return read_content(page)
+            finally:
+                page.close()
 
     def _rule(self, number: int) -> HeadingRule:
         titles = self._titles.get(number, {}) if self._outline.inline else {}
@@ -226,27 +235,24 @@ class _PageReader:
             return []
         return found if all(a.page <= b.page for a, b in pairwise(found)) else []
 
-    def _sample(self, bookmarks: Sequence[Bookmark]) -> dict[int, tuple[TextLine, ...]]:
-        """The lines of some pages, spread over the document, to learn its style from."""
+    def _sample(self, bookmarks: Sequence[Bookmark]) -> dict[int, PageContent]:
+        """What stands on some pages, spread over the document, to learn its style from."""
         total = len(self._document)
         step = max(1, total // _SAMPLED_PAGES)
         numbers = set(range(1, total + 1, step)) | {mark.page for mark in bookmarks[:4]}
-        found: dict[int, tuple[TextLine, ...]] = {}
+        found: dict[int, PageContent] = {}
         for number in sorted(numbers)[: _SAMPLED_PAGES + 4]:
             try:
-                with PDFIUM_LOCK:
-                    page = self._document[number - 1]
-                    try:
-                        found[number] = read_content(page).lines
-                    finally:
-                        page.close()
+                found[number] = self._content(number)
             except Exception:  # noqa: S112  told when the page itself is read
                 continue
         return found
 
-    def _found_inline(self, sampled: dict[int, tuple[TextLine, ...]]) -> bool:
-        titles = [(number, title) for number in sampled for title in self._titles.get(number, {})]
-        texts = {number: {squeeze(line.text) for line in lines} for number, lines in sampled.items()}
+    def _found_inline(self) -> bool:
+        titles = [(number, title) for number in self._sampled for title in self._titles.get(number, {})]
+        texts = {
+            number: {squeeze(line.text) for line in page.lines} for number, page in self._sampled.items()
+        }
         return bool(titles) and 2 * sum(title in texts[number] for number, title in titles) >= len(titles)
 
 
