@@ -28,7 +28,10 @@ class KnowledgeBaseRetriever(BaseRetriever):
         super().__init__(retriever=retriever, knowledge_bases=knowledge_bases, **options)
 
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - the interface asks for it
     ) -> list[Document]:
         found = self.retriever.search(query, self.knowledge_bases, top_k=self.top_k, threshold=self.threshold)
         return [
