@@ -36,12 +36,12 @@ class ChatTab:
             self.knowledge_bases = gr.Dropdown(
                 label=label("knowledge_bases"), multiselect=True, elem_id="zw-chat-libraries", scale=4
             )
-            models = [QUOTE_MODEL, *service.settings.answering.models]
+            self._models = [QUOTE_MODEL, *service.settings.answering.models]
             self.model = gr.Dropdown(
-                choices=[(name if name != QUOTE_MODEL else label("model_quote"), name) for name in models],
+                choices=self._models,
                 value=service.settings.answering.model,
                 label=label("model"),
-                visible=len(models) > 1,
+                visible=len(self._models) > 1,
                 elem_id="zw-model",
                 scale=2,
             )
@@ -93,7 +93,10 @@ class ChatTab:
         """The first state of a page: what to choose from, and what to do next."""
         names = [info.name for info in self._service.knowledge_bases()]
         chosen = [name for name in names if name != SAMPLES] or names
-        return gr.update(choices=names, value=chosen), self._welcome(chosen, self._language(request))
+        language = self._language(request)
+        models = [(text("model_quote", language) if m == QUOTE_MODEL else m, m) for m in self._models]
+        libraries = gr.update(choices=names, value=chosen)
+        return libraries, self._welcome(chosen, language), gr.update(choices=models)
 
     def refresh(
         self,
@@ -106,13 +109,15 @@ class ChatTab:
 
         The samples give way to a person's own documents.
         """
+        chosen = chosen or []
         names = [info.name for info in self._service.knowledge_bases()]
-        wished = {*(chosen or ()), *fresh} - ({SAMPLES} if set(fresh) - {SAMPLES} else set())
+        wished = {*chosen, *fresh} - ({SAMPLES} if set(fresh) - {SAMPLES} else set())
         kept = [name for name in names if name in wished]
-        choices = gr.update(choices=names, value=kept)
-        if conversation.exchanges:
-            return choices, gr.skip(), []
-        return choices, self._welcome(kept, self._language(request)), []
+        if set(kept) == set(chosen):
+            # The page selects its first tab by itself, perhaps before `load` has chosen anything.
+            return gr.update(choices=names), gr.skip(), []
+        welcome = gr.skip() if conversation.exchanges else self._welcome(kept, self._language(request))
+        return gr.update(choices=names, value=kept), welcome, []
 
     def _ask(
         self,
@@ -132,17 +137,16 @@ class ChatTab:
             current = current_html(conversation, language)
             yield history_html(conversation, language), current, gr.skip(), gr.skip(), gr.skip()
             return
-        earlier: Any = None
         exchanges = ask(conversation, self._service, question, chosen, model=model, language=language)
-        for exchange in exchanges:
-            current = current_html(conversation, language)
-            if earlier is None:
-                earlier = history_html(conversation, language)
-                yield earlier, current, "", gr.update(visible=False), gr.update(visible=True)
-            elif exchange.running:
-                yield gr.skip(), current, gr.skip(), gr.skip(), gr.skip()
-            else:
-                yield gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False)
+        exchange = next(exchanges)
+        earlier = history_html(conversation, language)
+        busy = (gr.update(visible=False), gr.update(visible=True))
+        yield earlier, current_html(conversation, language), "", *busy
+        for _ in exchanges:
+            yield gr.skip(), current_html(conversation, language), gr.skip(), *busy
+        # Gradio sends the last update once more, so it has to fit what the page shows by then: after
+        # a stop, perhaps the next question.
+        yield self._idle(conversation, language) if conversation.current is exchange else _nothing()
 
     def _act(
         self,
@@ -163,8 +167,7 @@ class ChatTab:
     def _stop(self, conversation: Conversation, request: gr.Request) -> Updates:
         if conversation.current is not None:
             conversation.current.stop()
-        current = current_html(conversation, self._language(request)) or gr.skip()
-        return gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False)
+        return self._idle(conversation, self._language(request))
 
     def _clear(self, chosen: list[str], conversation: Conversation, request: gr.Request) -> Updates:
         if conversation.current is not None:
@@ -172,6 +175,10 @@ class ChatTab:
         conversation.exchanges.clear()
         welcome = self._welcome(chosen, self._language(request))
         return "", welcome, "", gr.update(visible=True), gr.update(visible=False)
+
+    def _idle(self, conversation: Conversation, language: Language) -> Updates:
+        current = current_html(conversation, language) or gr.skip()
+        return gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False)
 
     def _show_welcome(self, chosen: list[str], conversation: Conversation, request: gr.Request) -> Any:
         if conversation.exchanges:

@@ -47,7 +47,7 @@ def build_blocks(service: Service, label: gr.I18n) -> gr.Blocks:
         chat.connect()
         library.connect()
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        blocks.load(chat.load, None, [chat.knowledge_bases, chat.current], **quiet)
+        blocks.load(chat.load, None, [chat.knowledge_bases, chat.current, chat.model], **quiet)
         blocks.load(library.load, None, [library.selected, library.making], **quiet)
         chat_item.select(
             chat.refresh,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.pages.guard import PageGuard
 from app.pages.uploads import sweep
@@ -38,9 +38,7 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
         build_blocks(service, label),
         path="/",
         app_kwargs={"middleware": [PageGuard.middleware(settings.language)]},
-        theme=gr.themes.Default(
-            primary_hue="teal", secondary_hue="teal", font=_FONTS, font_mono=["ui-monospace", "monospace"]
-        ),
+        theme=_theme(),
         i18n=label,
         footer_links=[],
         run_history=False,
@@ -53,3 +51,18 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
         max_file_size=settings.limits.file_bytes,
     )
     return api
+
+
+def _theme() -> Any:
+    import gradio as gr
+
+    theme = gr.themes.Default(
+        primary_hue="teal", secondary_hue="teal", font=_FONTS, font_mono=["ui-monospace", "monospace"]
+    )
+    # The theme's own green is too light for white letters.
+    return theme.set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover_dark="*primary_600",
+    )

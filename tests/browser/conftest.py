@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.browser.slow_model import SlowModel
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -61,13 +65,32 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`python webui.py` on a free port."""
+def slow_model() -> Iterator[SlowModel]:
+    """A chat model behind OpenAI's protocol on this machine."""
+    model = SlowModel()
+    thread = threading.Thread(target=model.serve_forever, daemon=True)
+    thread.start()
+    yield model
+    model.release.set()
+    model.shutdown()
+    model.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, slow_model: SlowModel) -> Iterator[Server]:
+    """`python webui.py` on a free port, with the slow model beside the quoting default."""
     folder = tmp_path_factory.mktemp("server")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "ZHIWEN_DATA_DIR": str(folder / "data"), "OMP_NUM_THREADS": "2"}
+    spec = {"kind": "openai", "model": "slow", "base_url": slow_model.url}
+    environment = {
+        **os.environ,
+        "ZHIWEN_DATA_DIR": str(folder / "data"),
+        "ZHIWEN_ANSWERING__MODELS": json.dumps({SlowModel.name: spec}),
+        "OMP_NUM_THREADS": "2",
+    }
     log = folder / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - our own program

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.browser.conftest import WAIT_MS, Server, Watch
+from tests.browser.slow_model import SlowModel
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -160,6 +161,53 @@ def test_document_text_and_names_stay_inert(page: Page, watch: Watch, tmp_path: 
     assert page.locator(active).count() == 0
     assert page.locator('a[href^="javascript"], a[href^="http"]').count() == 0
     assert page.evaluate("window.attacked") is None
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
+
+
+def test_stream_stop_and_answer_again(
+    page: Page, browser: Browser, watch: Watch, server: Server, slow_model: SlowModel, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    _make_library(page, "功率")
+    _upload(page, _document(tmp_path, "功率.md", "# 功率\n\n设备的额定功率为四十五瓦，待机功率为三瓦。\n"))
+    _open_chat(page, "功率")
+    page.locator("#zw-model input").click()
+    page.get_by_role("option", name=slow_model.name).click()
+    page.locator("#zw-question textarea").fill("设备的额定功率为多少瓦？")
+    page.locator("#zw-send").click()
+    current = page.locator("#zw-current")
+    expect(current.locator(".zw-answer")).to_contain_text("四十五瓦")
+    expect(current.locator(".zw-reply")).to_have_attribute("aria-busy", "true")
+
+    # While one answer is being written, another user gets theirs.
+    other = browser.new_context(locale="zh-CN")
+    try:
+        second = other.new_page()
+        second.goto(server.url)
+        second.locator("#zw-chat-libraries").get_by_text("功率", exact=True).wait_for()
+        _ask(second, "设备的额定功率为多少瓦？")
+        expect(second.locator("#zw-current .zw-badge.quoted")).to_be_visible()
+    finally:
+        other.close()
+
+    expect(page.locator("#zw-send")).to_be_hidden()
+    page.locator("#zw-stop").click()
+    expect(current.locator(".zw-badge.stopped")).to_have_text("已停止")
+    expect(current.locator(".zw-answer")).to_contain_text("四十五瓦")
+    expect(page.locator("#zw-send")).to_be_visible()
+    slow_model.release.set()
+
+    current.get_by_role("button", name="重新回答").click()
+    expect(current.locator(".zw-badge.model")).to_contain_text(slow_model.name)
+    answer = current.locator(".zw-answer")
+    expect(answer.locator("strong")).to_have_text("四十五瓦")
+    expect(answer.locator("li")).to_have_count(2)
+    expect(answer).to_contain_text("<img src=x onerror")
+    expect(answer.locator("a")).to_have_count(2)  # the third stands in code
+    assert answer.locator("a:not(.zw-reference), img, [onclick]").count() == 0
+    expect(page.locator("#zw-history .zw-exchange")).to_have_count(0)
     assert watch.hosts == {"127.0.0.1"}
     assert watch.complaints == []
 
