@@ -1,0 +1,111 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from app.answering.followups import Turn, leans, standalone_question
+from loaders.splitter import ChineseTextSplitter
+from vectorstore.chinese import fold, terms
+from vectorstore.keyword import KeywordIndex
+
+SAMPLES = Path(__file__).parents[2] / "knowledge_base" / "samples"
+PAIRS = json.loads((Path(__file__).parents[1] / "data" / "followups.json").read_text(encoding="utf-8"))
+LEAVE = [Turn("病假有几天？", "五天。")]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "年休假有多少天？",
+        "今天北京天气怎么样？",
+        "那今天北京的天气怎么样？",
+        "员工离职后账号什么时候停用？",
+        "谁写了《红楼梦》？",
+        "其他部门的联系方式是什么？",
+        "Which firmware do SG-200 gateways need?",
+    ],
+)
+def test_a_question_that_stands_alone_stays_as_it_is(question: str) -> None:
+    assert standalone_question(question, LEAVE) == question
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["还有吗？", "为什么？", "那它要谁审批？", "第二种呢？", "其补偿金是多少？", "How long is it valid?"],
+)
+def test_a_question_that_leans_is_recognised(question: str) -> None:
+    assert leans(question)
+
+
+def test_without_history_nothing_changes() -> None:
+    assert standalone_question("那它要谁审批？", []) == "那它要谁审批？"
+    assert standalone_question("", LEAVE) == ""
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "expected"),
+    [
+        ("年假有几天？", "病假呢？", "病假有几天？"),
+        ("P1告警的首次响应时间是多少？", "P2呢？", "p2告警的首次响应时间是多少？"),
+        ("第一种方案要多少钱？", "第二种呢？", "第二种方案要多少钱？"),
+        ("特權帳號的口令多久換一次？", "它要幾位？", "特權帳號的口令 換一次 要几位"),
+        ("年休假怎么申请？", "那它要谁审批？", "年休假 申请 要谁审批"),
+    ],
+)
+def test_what_the_question_lacks_is_carried_over(before: str, question: str, expected: str) -> None:
+    assert standalone_question(question, [Turn(before, "")]) == expected
+
+
+def test_what_was_carried_is_carried_on() -> None:
+    history = [Turn("年休假怎么申请？", "在OA中。"), Turn("要谁审批？", "主管。")]
+    assert "年休假" in standalone_question("为什么？", history)
+
+
+def test_nothing_of_an_older_topic_is_carried() -> None:
+    history = [Turn("年休假怎么申请？", ""), Turn("互联网出口的带宽是多少？", "")]
+    assert "年休假" not in standalone_question("它什么时候切换？", history)
+
+
+def test_a_language_model_rewrites() -> None:
+    prompts = []
+
+    def rewrite(prompt: str) -> str:
+        prompts.append(prompt)
+        return "\n“年休假由谁审批？”\n因为……"
+
+    history = [Turn("年休假{question}怎么申请？", "在{history}中")]
+    assert standalone_question("那它呢？", history, rewrite=rewrite) == "年休假由谁审批？"
+    assert "年休假{question}怎么申请？" in prompts[0]
+    assert "新问题：那它呢？" in prompts[0]
+
+
+@pytest.mark.parametrize("reply", ["", "  \n", "长" * 500])
+def test_an_unusable_rewrite_falls_back_on_the_rules(reply: str) -> None:
+    assert (
+        standalone_question("病假呢？", [Turn("年假有几天？", "")], rewrite=lambda _: reply) == "病假有几天？"
+    )
+
+
+def test_follow_ups_over_the_samples_find_what_the_full_questions_find() -> None:
+    names, texts = [], []
+    for path in sorted(SAMPLES.iterdir()):
+        if path.suffix in (".md", ".csv"):
+            whole = path.read_text(encoding="utf-8-sig")
+            chunks = (
+                whole.splitlines()[1:] if path.suffix == ".csv" else ChineseTextSplitter().split_text(whole)
+            )
+            texts += chunks
+            names += [path.name] * len(chunks)
+    index = KeywordIndex()
+    index.add(range(len(texts)), texts)
+
+    def first(question: str) -> str:
+        return names[index.search(list(dict.fromkeys(terms(fold(question)))), 1)[0][0]]
+
+    same = [
+        first(standalone_question(pair["question"], [Turn(**turn) for turn in pair["history"]]))
+        == first(pair["standalone"])
+        for pair in PAIRS
+    ]
+    assert len(PAIRS) == 60
+    assert sum(same) / len(same) >= 0.85
