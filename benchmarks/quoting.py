@@ -28,7 +28,7 @@ from app.answering.sentences import sentences_of
 from knowledge_base.types import Hit
 from loaders.document import Block, ParsedDocument, Section
 from loaders.splitter import ChineseTextSplitter
-from vectorstore.chinese import fold
+from vectorstore.chinese import fold, terms
 from vectorstore.keyword import KeywordIndex
 
 WEIGHTS = Path(quoting.__file__).with_name("quoting_weights.json")
@@ -62,7 +62,7 @@ def read(path: Path, *, limit: int | None = None) -> list[Asked]:
             answers = [answer for answer in qa["answers"] if answer["text"]]
             if not answers or not qa["question"].strip():
                 continue
-            found = index.search(index.query_terms(fold(qa["question"])), 5)
+            found = index.search(list(dict.fromkeys(terms(fold(qa["question"])))), 5)
             hits, places = [], []
             for chunk_id, score in found:
                 passage_number, start, _, text = chunks[chunk_id]

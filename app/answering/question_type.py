@@ -46,7 +46,7 @@ _INTERROGATIVES: tuple[tuple[QuestionKind, str], ...] = (
     (
         "place",
         r"哪里|哪儿|何处|何地|什么地[方区点]|什么位置|哪[一个些座]*(?:国家?|城市?|地[区方点]|省份?|市|县|州|镇|村|岛|大?洲|区)"
-        rf"|[在到于从往去]哪{_NO_MEASURE}|位于|地点是|\bwhere\b"
+        rf"|[在到于从往去]哪[里儿]?{_NO_MEASURE}|位于|地点是|\bwhere\b"
         r"|\b(?:what|which) (?:country|city|place|state|town)\b",
     ),
     ("list", r"哪些|哪几|分别|哪[两二三四五]|有什么|哪方面|\bwhich of\b|\bwhat are\b|\blist\b"),
@@ -133,8 +133,10 @@ def classify(question: str) -> QuestionType:
         found = pattern.search(question)
         if found is None:
             continue
-        rest = _LEADING_MEASURE.sub("", question[found.end() :].lstrip()) if kind != "number" else ""
-        focus = _FOCUS.match(rest or question[found.end() :].lstrip())
+        rest = question[found.end() :].lstrip()
+        if found[0].endswith("哪"):
+            rest = _LEADING_MEASURE.sub("", rest)
+        focus = _FOCUS.match(rest)
         return QuestionType(
             kind,
             found.start(),

@@ -1,0 +1,186 @@
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.answering.question_type import candidates, classify
+from app.answering.quoting import Quote, quote
+from knowledge_base.types import Hit
+from loaders.document import BlockKind
+
+PASSAGE = (
+    "乍都节公园位于泰国的首都曼谷的乍都节县。1975年由泰国国家铁路局捐献土地建筑成公园。"
+    "1980年12月4日，国王拉玛九世生日那天，公园开放。它的面积约为0.304平方公里。"
+    "由于园内有人工湖，许多桥梁跨越湖泊连接两岸。每逢星期日，都会成为杂货市集，吸引许多观光客来购物。"
+)
+
+
+def hit(
+    text: str,
+    *,
+    kind: BlockKind = "paragraph",
+    header: str = "",
+    question: str = "",
+    heading_path: tuple[str, ...] = (),
+    document: str = "d",
+) -> Hit:
+    return Hit(
+        score=0.9,
+        dense_score=0.9,
+        keyword_score=0.9,
+        knowledge_base="kb",
+        document=document,
+        document_id=document,
+        chunk_id=1,
+        page=1,
+        text=text,
+        kind=kind,
+        header=header,
+        question=question,
+        heading_path=heading_path,
+    )
+
+
+def shown(quotes: list[Quote]) -> str:
+    return "".join(found.text for found in quotes)
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "focus"),
+    [
+        ("是谁批准的?", "person", "批准的"),
+        ("公园在哪一年开放?", "time", "开放"),
+        ("面积是多少平方公里?", "number", "平方公里"),
+        ("总部在哪里?", "place", ""),
+        ("为什么要停机?", "reason", "要停机"),
+        ("这条河被称为什么?", "name", ""),
+        ("如何重置密码?", "manner", "重置密码"),
+        ("有哪些材料?", "list", "材料"),
+        ("什么是封网期?", "definition", "封网期"),
+        ("由哪本杂志连载?", "name", "杂志连载"),
+        ("in which year was it built?", "time", "was"),
+        ("编号", "other", ""),
+    ],
+)
+def test_the_kind_of_a_question(question: str, kind: str, focus: str) -> None:
+    found = classify(question)
+    assert (found.kind, found.focus) == (kind, focus)
+
+
+def test_candidates_are_spans_of_the_kind_asked_for() -> None:
+    text = "1980年12月4日开放"
+    assert [text[low:high] for low, high in candidates("time", text)] == ["1980年", "12月", "4日"]
+    assert candidates("other", text) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("乍都节公园在什么时候开放？", "1980年12月4日"),
+        ("乍都節公園的面積有多大？", "0.304平方公里"),
+        ("乍都节公园的土地是谁捐献的？", "泰国国家铁路局"),
+        ("乍都节公园位于哪里？", "曼谷的乍都节县"),
+        ("为什么公园里有许多桥梁？", "由于园内有人工湖"),
+    ],
+)
+def test_the_first_sentence_chosen_answers(question: str, answer: str) -> None:
+    assert answer in shown(quote(question, [hit(PASSAGE)], max_sentences=1))
+
+
+def test_another_hit_than_the_first_may_answer() -> None:
+    other = hit("公园的历史很长。公园里有火车博物馆。", document="other")
+    quotes = quote("乍都节公园的面积约为多少平方公里？", [other, hit(PASSAGE)])
+    assert quotes[0].hit_index == 1
+    assert "0.304平方公里" in quotes[0].text
+
+
+def test_a_table_answers_with_its_row_and_header() -> None:
+    table = hit("张三 | 10 | 研发\n李四 | 5 | 市场", kind="table", header="姓名 | 年假 | 部门")
+    (found,) = quote("张三的年假有几天？", [table])
+    assert (found.text, found.header) == ("张三 | 10 | 研发", "姓名 | 年假 | 部门")
+
+
+def test_a_faq_pair_of_the_same_question_is_quoted_whole() -> None:
+    answer = "在登录页点击“忘记密码”。然后按邮件操作。24小时内有效。再次登录即可。"
+    pair = hit(answer, kind="faq", question="怎么重置密码？")
+    assert quote("如何重置密码？", [hit(PASSAGE), pair]) == [Quote(1, 0, len(answer), answer, 1.0)]
+    assert (
+        quote("如何重置密码？", [pair], max_characters=25)[0].text
+        == "在登录页点击“忘记密码”。然后按邮件操作。"
+    )
+
+
+def test_a_heading_is_not_quoted_and_a_list_comes_with_its_lead() -> None:
+    text = (
+        "年假制度\n年假每年十天。\n申请流程如下：\n1. 填写申请单。\n2. 主管审批。\n3. 人力资源部备案。"
+        "\n病假\n病假需要医院证明。"
+    )
+    quotes = quote("年假制度的申请流程是什么？", [hit(text, heading_path=("年假制度",))])
+    assert "申请流程如下：\n1. 填写申请单。\n2. 主管审批。\n3. 人力资源部备案。" in shown(quotes)
+    assert all("年假制度" not in found.text for found in quotes)
+
+
+def test_a_very_long_sentence_is_cut_to_the_clauses_that_answer() -> None:
+    clauses = "，".join(f"第{n}号仓库由第{n}小组看守并且逐日登记" for n in range(1, 40))
+    text = f"{clauses}，油库的钥匙由赵工保管，其余见附件。"
+    (found,) = quote("油库的钥匙由谁保管？", [hit(text)])
+    assert "赵工保管" in found.text
+    assert len(found.text) <= 120
+
+
+def test_english_text_answers() -> None:
+    text = "Take a full backup. The migration takes 12 minutes. A rollback is possible within 7 days."
+    assert "within 7 days" in quote("How long is a rollback possible?", [hit(text)])[0].text
+
+
+def test_without_a_shared_word_the_vectors_decide() -> None:
+    text = "The cafe is open daily. Passwords expire after 90 days. Parking is free."
+    vectors = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
+    quotes = quote(
+        "口令多久失效？",
+        [hit(text)],
+        embed_sentences=lambda _: vectors,
+        query_vector=np.array([1.0, 0.0], dtype=np.float32),
+        max_sentences=1,
+    )
+    assert shown(quotes) == "Passwords expire after 90 days."
+
+
+@pytest.mark.parametrize("question", ["", "。。。", "😀", "\x00\ud800", "x" * 20_000])
+def test_odd_questions_still_quote(question: str) -> None:
+    assert quote(question, [hit(PASSAGE)])
+    assert quote(question, []) == []
+    assert quote(question, [hit(" \n ")]) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.text(max_size=30),
+    st.lists(st.text(alphabet="年假公园1980，。：\n、|ab 「」？-#", max_size=300), max_size=4),
+    st.integers(1, 4),
+    st.integers(10, 200),
+)
+def test_quotes_are_exact_and_within_the_limits(
+    question: str, texts: list[str], sentences: int, characters: int
+) -> None:
+    hits = [hit(text, document=str(number)) for number, text in enumerate(texts)]
+    quotes = quote(question, hits, max_sentences=sentences, max_characters=characters)
+    assert all(hits[q.hit_index].text[q.start : q.end] == q.text for q in quotes)
+    assert all(0 <= q.score <= 1 and q.text.strip() for q in quotes)
+    assert sum(len(q.text) for q in quotes) <= characters + len(quotes) + 60
+    assert bool(quotes) == any(text.strip() for text in texts[:3])
+
+
+def test_the_weights_ship_with_the_package() -> None:
+    path = Path(__file__).parents[2] / "app" / "answering" / "quoting_weights.json"
+    assert len(json.loads(path.read_text(encoding="utf-8"))["weights"]) > 40
+
+
+def test_a_long_question_takes_no_long_time() -> None:
+    started = time.perf_counter()
+    quote("年假" * 50_000, [hit(PASSAGE * 2)])
+    assert time.perf_counter() - started < 5
