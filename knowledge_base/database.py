@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
+from sqlalchemy.exc import OperationalError
 
 from knowledge_base.errors import DataFolderError
 
@@ -46,9 +47,17 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end of the block, or leaves no trace."""
-        with self._engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
-            yield connection
+        """A transaction that commits at the end of the block, or leaves no trace.
+
+        Raises `DataFolderError` when the disk is full or the catalogue cannot be written to.
+        """
+        try:
+            with self._engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+                yield connection
+        except OperationalError as error:
+            raise DataFolderError(
+                f"cannot write to {self._path}: {error.orig}", reason=str(error.orig)
+            ) from error
 
     def close(self) -> None:
         """Close all connections."""

@@ -118,7 +118,8 @@ class IndexCache:
                 return
             wanted = chunk_rows.enabled_ids(connection, knowledge_base_id)
             present = entry.index.ids()
-            entry.index.remove(present - wanted)
+            # New before old: meanwhile a search finds both, and the catalogue leaves out the old.
             for ids, texts, vectors in chunk_rows.index_entries(connection, wanted - present):
                 entry.index.add(ids, texts, vectors)
+            entry.index.remove(present - wanted)
         entry.revision = revision
