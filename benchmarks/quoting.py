@@ -119,7 +119,7 @@ def train(sets: Sequence[Sequence[tuple[list[dict[str, float]], np.ndarray]]]) -
         log_probability = score - (torch.log(total) + top)[group]
         loss = -(target * log_probability * weight[group]).sum() + PENALTY * (parameters**2).sum()
         loss.backward()  # type: ignore[no-untyped-call]
-        return float(loss)
+        return float(loss.detach())
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
     return {
