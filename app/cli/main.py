@@ -53,7 +53,8 @@ def documents(output: Output, knowledge_base: str) -> None:
 
     with output.service() as service:
         infos = service.documents(knowledge_base)
-    output.documents([schemas.StoredDocument.model_validate(info) for info in infos])
+    language = output.language()
+    output.documents([schemas.stored(info, language) for info in infos])
 
 
 @cli.command()
@@ -236,17 +237,20 @@ def serve(arguments: dict[str, Any], api_only: bool, host: str | None, port: int
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line, by default on the process's arguments; errors of ours become one line and exit status 1."""
+    """Run the command line, by default on the process's arguments.
+
+    An error of ours becomes one line on stderr and exit status 1.
+    """
     from app.cli.output import report_error
 
     try:
-        cli.main(arguments, prog_name="zhiwen", standalone_mode=False)
-    except click.exceptions.Exit as exit_:
-        sys.exit(exit_.exit_code)
+        # Without the standalone mode an `Exit` comes back as its status, not as an exception.
+        status = cli.main(arguments, prog_name="zhiwen", standalone_mode=False)
     except click.Abort:
-        sys.exit(130)
+        status = 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        status = error.exit_code
     except Exception as error:
-        sys.exit(report_error(error))
+        status = report_error(error)
+    sys.exit(status or 0)
