@@ -68,7 +68,7 @@ class Answerer:
             for index, number in numbers.items()
         )
         yield Sources(citations)
-        pieces = [f"{q.text.strip()} [{numbers[q.hit_index]}]" for q in quotes]
+        pieces = [f"{_readable(q)} [{numbers[q.hit_index]}]" for q in quotes]
         clock.stage("first_token")
         for piece in pieces[:-1]:
             yield Token(f"{piece}\n\n")
@@ -110,6 +110,11 @@ class Answerer:
     @property
     def _model_name(self) -> str:
         return self._chat_model.name if self._chat_model else QUOTE_MODEL
+
+
+def _readable(quoted: Quote) -> str:
+    """The quoted text; a row of a table is nothing without the header above it."""
+    return "\n".join(part for part in (quoted.header, quoted.text.strip()) if part)
 
 
 def _quoted_citation(number: int, hit: Hit, quotes: Sequence[Quote]) -> Citation:

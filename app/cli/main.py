@@ -252,5 +252,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
         error.show()
         status = error.exit_code
     except Exception as error:
-        status = report_error(error)
+        status = report_error(error, sys.argv[1:] if arguments is None else arguments)
     sys.exit(status or 0)
