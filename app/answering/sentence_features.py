@@ -20,6 +20,8 @@ _REFERS_BACK = re.compile(
 )
 _QUOTED = re.compile(r"[《「“『\"]([^》」”』\"]{1,20})[》」”』\"]")
 _QUANTITY = rf"[0-9{'一二三四五六七八九十百千万亿半两数多余%'}]\s*"
+_IDENTIFIER = re.compile(r"(?<![a-z0-9])[a-z]{1,10}[- ]?[0-9]{1,6}[a-z]{0,2}(?![a-z0-9])")
+"""A model, version or form number, such as sg-200, v4.3 or hr07, in folded text."""
 _LATIN_NAME = re.compile(r"\b[A-Z][a-z]+(?: [A-Z]\.?)? [A-Z][a-z]+")
 
 
@@ -43,6 +45,12 @@ class Question:
             nearest = min(nearest, gap)
             at = self.folded.find(term, at + 1)
         return nearest
+
+
+def names_another(question: Question, sentence: Sentence) -> bool:
+    """Whether the sentence names a model, version or form number, and none of those asked for."""
+    asked, named = (set(_IDENTIFIER.findall(text)) for text in (question.folded, sentence.folded))
+    return bool(asked and named and not asked & named)
 
 
 def term_weights(question: Question, sentences: Sequence[Sentence]) -> dict[str, float]:
