@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from app.answering.answerer import ChatModel
+from app.answering.answerer import QUOTE_MODEL, ChatModel
+from app.errors import UnknownModelError
 from app.service import Parts, Service
 from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
@@ -22,7 +23,6 @@ from loaders.base import TextRecogniser
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser
 from loaders.splitter import ChineseTextSplitter, Splitter
-from models.errors import ModelNotFoundError
 from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
 from models.registry import load_chat_model, load_embedder
@@ -180,5 +180,8 @@ class _ChatModels:
 
     def __call__(self, name: str) -> ChatModel:
         if name not in self._models:
-            raise ModelNotFoundError(f"no chat model is called {name!r} in the settings", name=name)
+            known = ", ".join((QUOTE_MODEL, *self._models))
+            raise UnknownModelError(
+                f"no chat model is called {name!r} in the settings; there are {known}", name=name, known=known
+            )
         return self._models[name]()

@@ -25,6 +25,12 @@ class QuestionError(ApplicationError):
     code = "invalid_question"
 
 
+class UnknownModelError(ApplicationError):
+    """A request names a chat model that the settings do not."""
+
+    code = "unknown_model"
+
+
 class EvaluationFileError(ApplicationError):
     """A question set cannot be read."""
 

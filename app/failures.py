@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from app import messages
 from app.errors import ApplicationError
-from app.messages import LANGUAGES, Language, error_text
+from app.messages import Language, error_text
 from knowledge_base.errors import KnowledgeBaseError
 from loaders.document import Problem
 from loaders.errors import LoaderError
@@ -17,6 +18,7 @@ from vectorstore.errors import VectorStoreError
 KNOWN = (ApplicationError, KnowledgeBaseError, LoaderError, ModelError, VectorStoreError)
 
 STATUS = {
+    "invalid_setting": 500,
     "invalid_question": 422,
     "invalid_question_set": 422,
     "knowledge_base_not_found": 404,
@@ -45,8 +47,15 @@ STATUS = {
     "page_not_found": 404,
     "no_file": 422,
     "too_many_files": 413,
+    "unknown_model": 404,
+    "application_error": 500,
+    "knowledge_base_error": 500,
+    "index_error": 500,
+    "index_input": 500,
+    "index_files": 503,
+    "libreoffice_missing": 415,
 }
-"""HTTP status by error code; others are internal errors, 500."""
+"""HTTP status by the code of every error of ours; what is not ours is an internal error, 500."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +83,12 @@ class Failure:
 
 def problem_text(problem: Problem, language: Language, *, name: str) -> str:
     """What to tell a user about a document's problem."""
-    return error_text(problem.code, language, problem.message, name=name)
+    return messages.problem_text(problem.code, language, problem.message, name=name)
 
 
-def terminal_language() -> Language:
-    """The language of the terminal; Chinese unless its locale names another."""
-    setting = os.environ.get("ZHIWEN_LANGUAGE", "auto")
-    for language in LANGUAGES:
-        if setting == language:
-            return language
+def terminal_language(setting: Language | Literal["auto"] = "auto") -> Language:
+    """The language set, else that of the terminal; Chinese unless its locale names another."""
+    if setting != "auto":
+        return setting
     locale = next((v for n in ("LC_ALL", "LC_MESSAGES", "LANG") if (v := os.environ.get(n))), "")
     return "zh" if locale.split(".")[0] in {"", "C", "POSIX"} or locale.startswith("zh") else "en"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from app.answering import types as answering
+from app.failures import problem_text
+from app.messages import Language
 from knowledge_base import types as domain
 from knowledge_base.ingestion import IngestedFile
 from loaders import document as loaded
@@ -139,8 +141,8 @@ class Chunk(_Schema):
     heading_path: list[str]
 
 
-def ingested(result: IngestedFile, *, show: Any = None) -> Document:
-    """What became of a file; `show` turns a problem into the text for users."""
+def ingested(result: IngestedFile, language: Language) -> Document:
+    """What became of a file."""
     document = result.document
     return Document(
         id=document.id if document else None,
@@ -148,18 +150,22 @@ def ingested(result: IngestedFile, *, show: Any = None) -> Document:
         state=result.state,
         pages=document.pages if document else 0,
         chunks=document.chunks if document else 0,
-        problems=problems(result.problems, show),
+        problems=_problems(result.problems, result.name, language),
     )
 
 
-def problems(found: tuple[loaded.Problem, ...], show: Any = None) -> list[Problem]:
-    """Problems, each with its text for users."""
-    return [Problem(page=p.page, code=p.code, message=show(p) if show else p.message) for p in found]
+def stored(info: domain.DocumentInfo, language: Language) -> StoredDocument:
+    """A document of a knowledge base."""
+    problems = _problems(info.problems, info.name, language)
+    return StoredDocument.model_validate({**_fields(info), "problems": problems})
 
 
-def job(info: domain.JobInfo) -> Job:
+def job(info: domain.JobInfo, language: Language) -> Job:
     """A job with its files."""
-    return Job.model_validate({**_fields(info), "done": info.done, "total": len(info.documents)})
+    files = [{**_fields(f), "problems": _problems(f.problems, f.name, language)} for f in info.documents]
+    return Job.model_validate(
+        {**_fields(info), "documents": files, "done": info.done, "total": len(info.documents)}
+    )
 
 
 def hit(found: domain.Hit) -> Hit:
@@ -180,6 +186,11 @@ def final_answer(events: Iterator[answering.Event]) -> Answer:
 def chunk(chunk_id: int, found: loaded.Chunk) -> Chunk:
     """A chunk with its id."""
     return Chunk.model_validate({**_fields(found), "id": chunk_id})
+
+
+def _problems(found: Sequence[loaded.Problem], name: str, language: Language) -> list[Problem]:
+    """A document's problems, each with its text for users."""
+    return [Problem(page=p.page, code=p.code, message=problem_text(p, language, name=name)) for p in found]
 
 
 def _fields(item: Any) -> dict[str, Any]:

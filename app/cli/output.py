@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from app.messages import Language
     from app.schemas import Document
     from app.service import Service
     from app.settings import Settings
@@ -46,6 +47,10 @@ class Output:
             yield service
         finally:
             service.close()
+
+    def language(self) -> Language:
+        """The language of what is told to the user."""
+        return _language(self.arguments)
 
     def result(self, value: dict[str, Any], text: str) -> None:
         """Print the command's result."""
@@ -86,16 +91,28 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def report_error(error: Exception) -> int:
-    """Tell the user what went wrong; returns the exit status."""
-    from app.failures import Failure, terminal_language
+def _language(arguments: dict[str, Any]) -> Language:
+    from app.errors import SettingsError
+    from app.failures import terminal_language
+    from app.settings import load_settings
 
-    failure = Failure.of(error, terminal_language())
+    try:
+        setting = load_settings(arguments).language
+    except SettingsError:  # to be told in some language all the same
+        setting = "auto"
+    return terminal_language(setting)
+
+
+def report_error(error: Exception, arguments: Sequence[str]) -> int:
+    """Tell the user what went wrong with the command of these arguments; returns the exit status."""
+    from app.failures import Failure
+
+    failure = Failure.of(error, _language({}))
     if failure.code == "internal_error":
         import traceback
 
         traceback.print_exception(error)
-    if "--json" in sys.argv:
+    if "--json" in arguments:
         print(json.dumps({"error": failure.body()}, ensure_ascii=False))
     print(failure.message, file=sys.stderr)
     return 1

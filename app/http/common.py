@@ -44,3 +44,6 @@ def request_language(request: Request) -> Language:
             return "en"
     setting = get_service(request).settings.language
     return "zh" if setting == "auto" else setting
+
+
+LanguageDep = Annotated[Language, Depends(request_language)]

@@ -15,7 +15,8 @@ from starlette.datastructures import UploadFile
 from app import schemas
 from app.errors import TooManyFilesError, UploadError
 from app.failures import KNOWN, Failure
-from app.http.common import ErrorDetail, ServiceDep, request_language
+from app.http.common import ErrorDetail, LanguageDep, ServiceDep
+from app.messages import Language
 from app.service import Service
 from knowledge_base.files import StoredFile
 
@@ -68,33 +69,37 @@ class ChunkList(BaseModel):
 
 
 @router.get("")
-def list_documents(name: str, service: ServiceDep) -> DocumentList:
+def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> DocumentList:
     """A knowledge base's documents by name."""
     infos = service.documents(name)
-    return DocumentList(documents=[schemas.StoredDocument.model_validate(info) for info in infos])
+    return DocumentList(documents=[schemas.stored(info, language) for info in infos])
 
 
 @router.post("", status_code=202, openapi_extra=_UPLOAD)
-async def upload_documents(name: str, request: Request, service: ServiceDep) -> Upload:
+async def upload_documents(name: str, request: Request, service: ServiceDep, language: LanguageDep) -> Upload:
     """Upload files; a job ingests them. Files that cannot be read at all are rejected at once."""
     uploads = await _files(request, service.settings.limits.files_per_upload)
     return await run_in_threadpool(
-        _take_in, request, service, name, [(u.filename or "", u.file) for u in uploads]
+        _take_in, service, name, [(u.filename or "", u.file) for u in uploads], language
     )
 
 
 @router.get("/{document_id}")
-def get_document(name: str, document_id: str, service: ServiceDep) -> schemas.StoredDocument:
+def get_document(
+    name: str, document_id: str, service: ServiceDep, language: LanguageDep
+) -> schemas.StoredDocument:
     """One document."""
-    return schemas.StoredDocument.model_validate(service.document(name, document_id))
+    return schemas.stored(service.document(name, document_id), language)
 
 
 @router.put("/{document_id}", status_code=202, openapi_extra=_UPLOAD)
-async def replace_document(name: str, document_id: str, request: Request, service: ServiceDep) -> Upload:
+async def replace_document(
+    name: str, document_id: str, request: Request, service: ServiceDep, language: LanguageDep
+) -> Upload:
     """Replace a document's bytes; it keeps its id and its name."""
     info = await run_in_threadpool(service.document, name, document_id)
     uploads = await _files(request, 1)
-    return await run_in_threadpool(_take_in, request, service, name, [(info.name, uploads[0].file)])
+    return await run_in_threadpool(_take_in, service, name, [(info.name, uploads[0].file)], language)
 
 
 @router.delete("/{document_id}", status_code=204)
@@ -140,7 +145,7 @@ async def _files(request: Request, maximum: int) -> list[UploadFile]:
     return uploads
 
 
-def _take_in(request: Request, service: Service, name: str, files: list[tuple[str, BinaryIO]]) -> Upload:
+def _take_in(service: Service, name: str, files: list[tuple[str, BinaryIO]], language: Language) -> Upload:
     service.knowledge_base(name)
     stored: list[StoredFile] = []
     rejected: list[tuple[str, Exception]] = []
@@ -155,8 +160,7 @@ def _take_in(request: Request, service: Service, name: str, files: list[tuple[st
     except BaseException:
         service.discard(stored)
         raise
-    job = schemas.job(service.submit(name, stored))
-    language = request_language(request)
+    job = schemas.job(service.submit(name, stored), language)
     return Upload(
         job_id=job.id,
         job=job,

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app import schemas
-from app.http.common import ServiceDep
+from app.http.common import LanguageDep, ServiceDep
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -18,24 +18,24 @@ class JobList(BaseModel):
 
 
 @router.get("")
-def list_jobs(service: ServiceDep) -> JobList:
+def list_jobs(service: ServiceDep, language: LanguageDep) -> JobList:
     """The newest jobs first."""
-    return JobList(jobs=[schemas.job(info) for info in service.jobs()])
+    return JobList(jobs=[schemas.job(info, language) for info in service.jobs()])
 
 
 @router.get("/{job_id}")
-def get_job(job_id: str, service: ServiceDep) -> schemas.Job:
+def get_job(job_id: str, service: ServiceDep, language: LanguageDep) -> schemas.Job:
     """One job with its files."""
-    return schemas.job(service.job(job_id))
+    return schemas.job(service.job(job_id), language)
 
 
 @router.post("/{job_id}/cancel")
-def cancel_job(job_id: str, service: ServiceDep) -> schemas.Job:
+def cancel_job(job_id: str, service: ServiceDep, language: LanguageDep) -> schemas.Job:
     """Ask a job to stop; the files that it has stored stay."""
-    return schemas.job(service.cancel_job(job_id))
+    return schemas.job(service.cancel_job(job_id), language)
 
 
 @router.post("/{job_id}/retry")
-def retry_job(job_id: str, service: ServiceDep) -> schemas.Job:
+def retry_job(job_id: str, service: ServiceDep, language: LanguageDep) -> schemas.Job:
     """Try again what failed for reasons outside the files."""
-    return schemas.job(service.retry_job(job_id))
+    return schemas.job(service.retry_job(job_id), language)

