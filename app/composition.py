@@ -26,6 +26,7 @@ from loaders.splitter import ChineseTextSplitter, Splitter
 from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
 from models.registry import load_chat_model, load_embedder
+from models.reranker import CrossEncoderReranker
 from vectorstore.calibration import Calibration
 from vectorstore.hybrid import HybridIndex
 
@@ -126,6 +127,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
     )
     parser = FileParser(settings, model_folder=cache.absolute())
     splitter = _splitter(settings.splitter)
+    reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
 
     def close() -> None:
         parser.close()
@@ -138,7 +140,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             files=files,
             indexes=indexes,
             ingestor=Ingestor(catalogue, files, indexes, parser=parser, splitter=splitter, embedder=embedder),
-            retriever=Retriever(catalogue, indexes, embedder=embedder),
+            retriever=Retriever(catalogue, indexes, embedder=embedder, reranker=reranker),
             jobs=JobQueue(catalogue, files, max_waiting=settings.limits.waiting_jobs),
             embedder=embedder,
             chat_model=_ChatModels(settings),

@@ -61,6 +61,7 @@ class RetrievalSettings(_Section):
     """What a search gives back."""
 
     top_k: int = Field(5, ge=1, le=100, description="passages an answer may use")
+    reranker: Path | None = Field(None, description="folder of a CrossEncoder that orders the passages")
     threshold: float | None = Field(
         None, ge=0, le=1, description="relevance below which a passage is not used; unset: the calibrated one"
     )

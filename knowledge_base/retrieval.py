@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.errors import EmbedderChangedError
+from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.types import Hit
 from models.embedder import Embedder
+
+CANDIDATES = 4
+"""Candidates looked at for each hit that is asked for, so that folding and reranking have a choice."""
+
+
+class Reranker(Protocol):
+    """Orders passages by how well they answer."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> np.ndarray:
+        """One score a passage, shape (len(passages),), higher is better."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +40,17 @@ class Retriever:
     """Searches knowledge bases. Safe to be called from several threads at once."""
 
     def __init__(
-        self, catalogue: Catalogue, indexes: IndexCache, *, embedder: Callable[[], Embedder]
+        self,
+        catalogue: Catalogue,
+        indexes: IndexCache,
+        *,
+        embedder: Callable[[], Embedder],
+        reranker: Reranker | None = None,
     ) -> None:
         self._catalogue = catalogue
         self._indexes = indexes
         self._embedder = embedder
+        self._reranker = reranker
 
     def search(
         self,
@@ -44,6 +63,8 @@ class Retriever:
     ) -> Retrieval:
         """The `top_k` best chunks with a relevance of at least `threshold`, best first.
 
+        Of passages that say the same only the best is given. A reranker decides the order, never
+        which passages are relevant, so that the threshold keeps its meaning.
         Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when a knowledge base
         holds vectors that the present embedder cannot be compared with.
         """
@@ -53,10 +74,18 @@ class Retriever:
         found: list[Hit] = []
         for key in keys:
             if key.embedder:  # else nothing was ever stored in it
-                found.extend(self._search_one(key, embedder, query, vector, top_k, document_ids))
+                found.extend(self._search_one(key, embedder, query, vector, CANDIDATES * top_k, document_ids))
         # Ties are broken by age so that the same question always gets the same order.
         found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
-        return Retrieval([hit for hit in found if hit.score >= threshold][:top_k], vector)
+        relevant = [hit for hit in found if hit.score >= threshold][: CANDIDATES * top_k]
+        return Retrieval(fold_near_duplicates(self._reranked(query, relevant))[:top_k], vector)
+
+    def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
+        if self._reranker is None or len(hits) < 2:
+            return hits
+        passages = ["\n".join(part for part in (hit.question, hit.header, hit.text) if part) for hit in hits]
+        order = np.argsort(-self._reranker.scores(query, passages), kind="stable")
+        return [hits[position] for position in order]
 
     def _search_one(
         self,
@@ -64,7 +93,7 @@ class Retriever:
         embedder: Embedder,
         query: str,
         vector: np.ndarray,
-        top_k: int,
+        count: int,
         document_ids: Collection[str] | None,
     ) -> list[Hit]:
         if key.embedder != embedder.fingerprint:
@@ -76,7 +105,7 @@ class Retriever:
         if document_ids is not None:
             with self._catalogue.database.read() as connection:
                 allowed = chunk_rows.document_chunk_ids(connection, document_ids)
-        scored = index.search(query, vector, k=top_k, allowed=allowed)
+        scored = index.search(query, vector, k=count, allowed=allowed)
         scores = {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored}
         with self._catalogue.database.read() as connection:
             return list(chunk_rows.hits(connection, scores).values())
