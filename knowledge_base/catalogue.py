@@ -16,7 +16,7 @@ from knowledge_base import chunk_rows
 from knowledge_base.database import Database
 from knowledge_base.errors import DocumentNotFoundError, KnowledgeBaseExistsError, KnowledgeBaseNotFoundError
 from knowledge_base.files import StoredFile
-from knowledge_base.names import knowledge_base_name
+from knowledge_base.names import knowledge_base_name, normalised
 from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
 from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
 from loaders.document import Chunk, Problem
@@ -76,7 +76,7 @@ class Catalogue:
     def key(self, name: str) -> KnowledgeBaseKey:
         """Look a knowledge base up. Raises `KnowledgeBaseNotFoundError`."""
         with self.database.read() as connection:
-            row = connection.execute(select(knowledge_bases).where(knowledge_bases.c.name == name)).first()
+            row = connection.execute(select(knowledge_bases).where(_is_named(name))).first()
         if row is None:
             raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
         return KnowledgeBaseKey(row.id, row.name, row.revision, row.embedder)
@@ -89,7 +89,7 @@ class Catalogue:
     def knowledge_base(self, name: str) -> KnowledgeBaseInfo:
         """One knowledge base. Raises `KnowledgeBaseNotFoundError`."""
         with self.database.read() as connection:
-            for info in _infos(connection, knowledge_bases.c.name == name):
+            for info in _infos(connection, _is_named(name)):
                 return info
         raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
 
@@ -226,6 +226,11 @@ def document_infos(connection: Connection, *conditions: ColumnElement[bool]) -> 
         select(documents, count.label("chunks")).where(*conditions).order_by(documents.c.name)
     )
     return [_info(row) for row in rows]
+
+
+def _is_named(name: str) -> ColumnElement[bool]:
+    # A name that cannot be encoded becomes one with a backslash, which no stored name holds.
+    return knowledge_bases.c.name == normalised(name).encode("utf-8", "backslashreplace").decode()
 
 
 def _document(connection: Connection, knowledge_base_id: int, document_id: str) -> DocumentInfo:

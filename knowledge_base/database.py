@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event, inspect, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, create_engine, event, inspect, text
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from knowledge_base.errors import DataFolderError
 
@@ -34,10 +34,16 @@ class Database:
             raise DataFolderError(
                 f"cannot make {path.parent}: {error.strerror}", reason=str(error)
             ) from error
-        self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+        # Not put together as a string: the path may hold "?" and "#".
+        url = URL.create("sqlite", database=str(path))
+        self._engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
-        self._migrate()
+        try:
+            self._migrate()
+        except DatabaseError as error:
+            self.close()
+            raise DataFolderError(f"cannot open {path}: {error.orig}", reason=str(error.orig)) from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,13 +101,22 @@ class FileStore:
         with self._lock:
             self._held[sha256] -= 1
 
-    def remove(self, digests: Iterable[str]) -> None:
-        """Delete files that nothing refers to any more, except those held."""
-        for sha256 in digests:
-            with self._lock:
-                if self._held[sha256] <= 0:
-                    del self._held[sha256]
-                    self.path(sha256).unlink(missing_ok=True)
+    def remove(
+        self,
+        digests: Iterable[str],
+        *,
+        unreferenced: Callable[[set[str]], set[str]] = lambda digests: digests,
+    ) -> None:
+        """Delete files that nothing refers to any more, except those held.
+
+        `unreferenced` picks those that the catalogue does not refer to. It is asked while nothing
+        can be put or released, so that a file given again in the meantime is seen either as held
+        or as referred to.
+        """
+        with self._lock:
+            for sha256 in unreferenced({sha256 for sha256 in digests if self._held[sha256] <= 0}):
+                del self._held[sha256]
+                self.path(sha256).unlink(missing_ok=True)
 
     def sweep(self, referenced: set[str]) -> int:
         """Delete what a killed process left: half-written files and those not `referenced`.

@@ -9,6 +9,15 @@ from knowledge_base.errors import InvalidNameError
 KNOWLEDGE_BASE_NAME_LENGTH = 200
 DOCUMENT_NAME_LENGTH = 400
 
+# Surrogates cannot be stored; controls, line separators and direction marks make two names look alike.
+_UNUSABLE = {"Cc", "Cs", "Zl", "Zp"}
+_DIRECTION_MARKS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def normalised(name: str) -> str:
+    """The one spelling under which a name is stored: NFC, trimmed."""
+    return unicodedata.normalize("NFC", name).strip()
+
 
 def knowledge_base_name(name: str) -> str:
     """Return `name` normalised (NFC, trimmed), or raise `InvalidNameError` saying what is wrong."""
@@ -28,12 +37,11 @@ def document_name(name: str) -> str:
 
 
 def _checked(name: str, length: int) -> str:
-    cleaned = unicodedata.normalize("NFC", name).strip()
+    cleaned = normalised(name)
     if not cleaned:
         raise InvalidNameError("the name is empty", name=name, reason="empty")
     if len(cleaned) > length:
         raise InvalidNameError(f"the name is longer than {length} characters", name=name, reason="length")
-    # Surrogates cannot be stored; controls and direction marks make two names look alike.
-    if any(unicodedata.category(c) in {"Cc", "Cs"} or c in "\u202a\u202b\u202d\u202e" for c in cleaned):
+    if any(unicodedata.category(c) in _UNUSABLE or c in _DIRECTION_MARKS for c in cleaned):
         raise InvalidNameError("the name holds control characters", name=name, reason="control")
     return cleaned

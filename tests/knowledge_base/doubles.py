@@ -1,0 +1,208 @@
+"""Stand-ins for the models, and a whole knowledge base on a folder, as the application wires it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from knowledge_base import chunk_rows
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.database import Database
+from knowledge_base.files import FileStore, StoredFile
+from knowledge_base.indexes import IndexCache
+from knowledge_base.ingestion import IngestedFile, Ingestor
+from knowledge_base.job_queue import JobQueue
+from knowledge_base.job_runner import JobRunner
+from knowledge_base.retrieval import Retriever
+from knowledge_base.types import Hit
+from loaders.base import LoadOptions
+from loaders.document import ParsedDocument
+from loaders.errors import DamagedFileError
+from loaders.registry import parse_file
+from loaders.splitter import ChineseTextSplitter
+from models.embedder import Embedder
+from models.errors import ModelUnavailableError
+from vectorstore.calibration import Calibration
+from vectorstore.hybrid import HybridIndex
+
+MAX_BYTES = 1_000_000
+
+
+class BigramEmbedder(Embedder):
+    """Hashes pairs of characters into a unit vector: texts that share pairs are near each other."""
+
+    def __init__(self, *, name: str = "bigrams", dimension: int = 64) -> None:
+        self._name = name
+        self._dimension = dimension
+        self.embedded: list[str] = []
+        """The documents' texts embedded so far."""
+        self.available = True
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{self._name}/{self._dimension}"
+
+    @property
+    def dimension(self) -> int:
+        return self._dimension
+
+    def encode_documents(self, texts: Sequence[str]) -> np.ndarray:
+        if not self.available:
+            raise ModelUnavailableError("the embedder is down")
+        self.embedded.extend(texts)
+        return np.stack([self.encode_query(text) for text in texts])
+
+    def encode_query(self, text: str) -> np.ndarray:
+        vector = np.zeros(self._dimension, dtype=np.float32)
+        for first, second in zip(" " + text, text + " ", strict=True):
+            digest = hashlib.blake2b((self._name + first + second).encode("utf-8", "replace")).digest()
+            vector[digest[0] % self._dimension] += 1.0
+        return np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+
+
+class InProcessParser:
+    """The loaders without their processes. A file whose text holds "DAMAGED" cannot be read."""
+
+    def __init__(self, *, fingerprint: str = "loaders-1") -> None:
+        self.fingerprint = fingerprint
+        self.before: Callable[[str], None] = lambda _name: None
+        """Called with a file's name before it is read."""
+
+    def parse(
+        self,
+        path: Path,
+        *,
+        name: str,
+        progress: Callable[[int, int], None] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> ParsedDocument:
+        self.before(name)
+        if b"DAMAGED" in path.read_bytes():
+            raise DamagedFileError(f"{name} is damaged", name=name)
+        options = LoadOptions(progress=progress, cancelled=cancelled)
+        options.check_cancelled()
+        return parse_file(path, name=name, options=options)
+
+
+@dataclass
+class Home:
+    """Everything over one data folder. `close` and `open_home` again is what a restart is."""
+
+    folder: Path
+    database: Database
+    catalogue: Catalogue
+    files: FileStore
+    indexes: IndexCache
+    parser: InProcessParser
+    embedder: BigramEmbedder
+    ingestor: Ingestor
+    retriever: Retriever
+    queue: JobQueue
+
+    def close(self) -> None:
+        self.database.close()
+
+    def store(self, name: str, text: str | bytes) -> StoredFile:
+        content = text if isinstance(text, bytes) else text.encode()
+        return self.files.put(name, [content], max_bytes=MAX_BYTES)
+
+    def add(self, knowledge_base: str, texts: Mapping[str, str | bytes]) -> list[IngestedFile]:
+        """Store and ingest texts by file name."""
+        stored = [self.store(name, text) for name, text in texts.items()]
+        key = self.catalogue.ensure(knowledge_base)
+        try:
+            return self.ingestor.ingest(key, stored)
+        finally:
+            self.let_go(stored)
+
+    def submit(self, knowledge_base: str, texts: Mapping[str, str | bytes]) -> str:
+        """Store texts by file name and queue their ingestion; the job's id."""
+        stored = [self.store(name, text) for name, text in texts.items()]
+        try:
+            return self.queue.submit(self.catalogue.ensure(knowledge_base).id, stored).id
+        finally:
+            self.let_go(stored)
+
+    def let_go(self, stored: Iterable[StoredFile]) -> None:
+        for file in stored:
+            self.files.release(file.sha256)
+            self.sweep({file.sha256})
+
+    def sweep(self, digests: set[str]) -> None:
+        self.files.remove(digests, unreferenced=self.catalogue.unreferenced)
+
+    def delete(self, knowledge_base: str, document_id: str) -> None:
+        key = self.key(knowledge_base)
+        sha256 = self.catalogue.stored_sha256(key.id, document_id)
+        self.catalogue.delete_document(key.id, document_id)
+        self.sweep({sha256})
+
+    def runner(self) -> JobRunner:
+        return JobRunner(self.catalogue, self.queue, self.ingestor, swept=self.sweep)
+
+    def key(self, knowledge_base: str) -> KnowledgeBaseKey:
+        return self.catalogue.key(knowledge_base)
+
+    def search(
+        self,
+        query: str,
+        *knowledge_bases: str,
+        top_k: int = 5,
+        threshold: float = 0.0,
+        document_ids: Sequence[str] | None = None,
+    ) -> list[Hit]:
+        return self.retriever.search(
+            query, knowledge_bases, top_k=top_k, threshold=threshold, document_ids=document_ids
+        ).hits
+
+    def found(self, query: str, *knowledge_bases: str, top_k: int = 5) -> set[str]:
+        """Names of the documents with a chunk that holds `query` word by word."""
+        return {
+            hit.document for hit in self.search(query, *knowledge_bases, top_k=top_k) if query in hit.text
+        }
+
+    def texts(self, knowledge_base: str) -> dict[str, list[str]]:
+        """The chunks in the catalogue, by document name."""
+        with self.database.read() as connection:
+            return {
+                info.name: [row.text for row in chunk_rows.document_chunks(connection, info.id)]
+                for info in self.catalogue.documents(self.key(knowledge_base).id)
+            }
+
+
+def open_home(
+    folder: Path, *, embedder: BigramEmbedder | None = None, parser: InProcessParser | None = None
+) -> Home:
+    """Open the data in `folder`."""
+    database = Database(folder / "catalogue.db")
+    catalogue = Catalogue(database)
+    files = FileStore(folder / "files")
+    calibration = Calibration.default()
+    indexes = IndexCache(
+        database,
+        folder / "indexes",
+        make=lambda dimension: HybridIndex(dimension, calibration=calibration),
+        load=lambda path: HybridIndex.load(path, calibration=calibration),
+    )
+    parser = parser or InProcessParser()
+    embedder = embedder or BigramEmbedder()
+    ingestor = Ingestor(
+        catalogue,
+        files,
+        indexes,
+        parser=parser,
+        splitter=ChineseTextSplitter(chunk_size=60, overlap=0),
+        embedder=lambda: embedder,
+    )
+    retriever = Retriever(catalogue, indexes, embedder=lambda: embedder)
+    queue = JobQueue(catalogue, files, max_waiting=10)
+    return Home(folder, database, catalogue, files, indexes, parser, embedder, ingestor, retriever, queue)
+
+
+def sections(*bodies: str) -> str:
+    """A Markdown text with one section, and so one chunk, for each body."""
+    return "\n\n".join(f"# 第{number}节\n\n{body}" for number, body in enumerate(bodies, 1))

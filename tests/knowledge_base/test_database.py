@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from knowledge_base.catalogue import Catalogue
+from knowledge_base.database import HEAD, MIGRATIONS, Database
+from knowledge_base.errors import DataFolderError
+from knowledge_base.tables import metadata
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path / "catalogue.db")
+    yield opened
+    opened.close()
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+
+
+def test_the_catalogue_is_durable_and_keeps_its_references(database: Database) -> None:
+    with database.read() as connection:
+        pragma = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert pragma == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+
+
+def test_data_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.db"
+    first = Database(path)
+    Catalogue(first).create("a")
+    with first.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    first.close()
+    with pytest.raises(DataFolderError) as caught:
+        Database(path)
+    assert caught.value.details["version"] == "9999"
+
+    with first.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": HEAD})
+    first.close()
+    again = Database(path)
+    assert [info.name for info in Catalogue(again).knowledge_bases()] == ["a"]
+    again.close()
+
+
+def test_a_file_that_is_no_catalogue_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "catalogue.db"
+    path.write_bytes(b"not a database " * 100)
+    with pytest.raises(DataFolderError) as caught:
+        Database(path)
+    assert "not a database" in str(caught.value.details["reason"])
+    assert path.read_bytes() == b"not a database " * 100
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataFolderError, match="file"):
+        Database(tmp_path / "file" / "catalogue.db")
+    (tmp_path / "taken" / "catalogue.db").mkdir(parents=True)
+    with pytest.raises(DataFolderError, match="taken"):
+        Database(tmp_path / "taken" / "catalogue.db")
+
+
+def test_a_failed_write_leaves_no_trace(database: Database) -> None:
+    Catalogue(database).create("a")
+    with pytest.raises(ZeroDivisionError), database.write() as connection:
+        connection.execute(text("DELETE FROM knowledge_bases"))
+        raise ZeroDivisionError
+    assert [info.name for info in Catalogue(database).knowledge_bases()] == ["a"]
+
+
+def test_a_full_disk_is_named_and_leaves_no_trace(database: Database) -> None:
+    catalogue = Catalogue(database)
+    catalogue.create("a")
+    database.close()  # the limit on pages holds for one connection, which the pool then gives out
+    with database.read() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar()
+        connection.execute(text(f"PRAGMA max_page_count = {pages}"))
+    with pytest.raises(DataFolderError) as caught:
+        catalogue.create("b", "x" * 1_000_000)
+    assert "full" in str(caught.value.details["reason"])
+    assert [info.name for info in catalogue.knowledge_bases()] == ["a"]
+
+
+def test_a_reader_sees_one_state_and_never_waits_for_a_writer(database: Database) -> None:
+    catalogue = Catalogue(database)
+    catalogue.create("a")
+    count = text("SELECT count(*) FROM knowledge_bases")
+    with database.write() as writing, database.read() as reading:
+        writing.execute(text("UPDATE knowledge_bases SET name = 'b'"))
+        assert reading.execute(text("SELECT name FROM knowledge_bases")).scalars().all() == ["a"]
+    with database.read() as reading:
+        assert reading.execute(count).scalar() == 1
+        other = threading.Thread(target=catalogue.create, args=("c",))
+        other.start()
+        other.join(timeout=30)
+        assert not other.is_alive()
+        assert reading.execute(count).scalar() == 1
+    assert [info.name for info in catalogue.knowledge_bases()] == ["b", "c"]
+
+
+def test_several_at_once_may_open_a_new_folder(tmp_path: Path) -> None:
+    errors: list[BaseException] = []
+    ready = threading.Barrier(6)
+
+    def open_it(number: int) -> None:
+        try:
+            ready.wait(timeout=30)
+            opened = Database(tmp_path / "new" / "catalogue.db")
+            Catalogue(opened).create(f"k{number}")
+            opened.close()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert errors == []
+    opened = Database(tmp_path / "new" / "catalogue.db")
+    assert [info.name for info in Catalogue(opened).knowledge_bases()] == [f"k{n}" for n in range(6)]
+    opened.close()
+
+
+def test_the_percent_sign_may_stand_in_the_path(tmp_path: Path) -> None:
+    opened = Database(tmp_path / "100% 中文?#" / "catalogue.db")
+    assert Catalogue(opened).knowledge_bases() == []
+    opened.close()
+    assert (tmp_path / "100% 中文?#" / "catalogue.db").is_file()
