@@ -47,6 +47,19 @@
     openLibrary: () => document.querySelectorAll('#zw-tabs [role=tab]')[1]?.click(),
   };
 
+  // A panel of chunks opens below the list, perhaps out of sight.
+  let awaitingChunks = false;
+  document.addEventListener('click', (event) => {
+    if (event.target.closest('[data-action=chunks]')) awaitingChunks = true;
+  }, true);
+  const showChunks = () => {
+    if (!awaitingChunks) return;
+    const panel = document.querySelector('#zw-chunks .zw-panel');
+    if (!panel) return;
+    awaitingChunks = false;
+    panel.scrollIntoView({ block: 'nearest' });
+  };
+
   document.addEventListener('click', (event) => {
     const target = event.target.closest('[data-unfold],[data-copy],[data-theme-switch],[data-language-switch]');
     if (!target) return;
@@ -77,6 +90,8 @@
     const log = document.getElementById('zw-log');
     if (!log || log.dataset.followed) return;
     log.dataset.followed = 'yes';
+    log.setAttribute('role', 'log');
+    log.tabIndex = 0; // scrolled by keyboard
     let following = true;
     let exchanges = 0;
     const nearEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
@@ -103,7 +118,7 @@
   document.addEventListener('DOMContentLoaded', () => {
     applyTheme();
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    new MutationObserver(() => { followAnswer(); fillTexts(); })
+    new MutationObserver(() => { followAnswer(); fillTexts(); showChunks(); })
       .observe(document.body, { childList: true, subtree: true });
     followAnswer();
     fillTexts();
