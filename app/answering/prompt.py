@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from typing import TYPE_CHECKING
 
 from app.answering.types import Turn
 from app.messages import Language, text_language, translate
 from knowledge_base.types import Hit
+
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -24,6 +26,8 @@ def build_prompt(
     about one of a Chinese character. Room is given up oldest turn first, then worst passage
     first; the question and the best passage always stay.
     """
+    from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
     language = text_language(question)
     template = _template(language)
     refusal = translate("refusal", language)
