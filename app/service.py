@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.answering.answerer import QUOTE_MODEL, Answerer, ChatModel
 from app.answering.types import Answer, Event, Final, Turn
@@ -22,7 +23,9 @@ from knowledge_base.retrieval import Retrieval, Retriever
 from knowledge_base.types import DocumentInfo, Hit, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
 from loaders.rendering import render_page
-from models.embedder import Embedder
+
+if TYPE_CHECKING:
+    from models.embedder import Embedder
 
 _PAGE_WIDTH = 1200
 """Pixels of a page's picture: readable on a large screen, small enough to send."""

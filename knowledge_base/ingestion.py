@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -22,8 +22,10 @@ from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, ParsedDocument, Problem
 from loaders.errors import LoaderError, LoadingCancelledError
 from loaders.splitter import Splitter
-from models.embedder import Embedder
 from models.errors import ModelError
+
+if TYPE_CHECKING:
+    from models.embedder import Embedder
 
 logger = logging.getLogger(__name__)
 

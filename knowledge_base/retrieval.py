@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from knowledge_base.errors import EmbedderChangedError
 from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.types import Hit
-from models.embedder import Embedder
+
+if TYPE_CHECKING:
+    from models.embedder import Embedder
 
 CANDIDATES = 4
 """Candidates looked at for each hit that is asked for, so that folding and reranking have a choice."""
