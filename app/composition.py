@@ -23,6 +23,7 @@ from loaders.base import TextRecogniser
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser
 from loaders.splitter import ChineseTextSplitter, Splitter
+from models.chat_spec import ChatModelSpec
 from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
 from models.registry import load_chat_model, load_embedder
@@ -167,6 +168,11 @@ def _splitter(settings: SplitterSettings) -> Splitter:
     return ChineseTextSplitter(chunk_size=settings.chunk_size, overlap=settings.overlap)
 
 
+def _prompt_characters(spec: ChatModelSpec) -> int:
+    """What the context holds besides the answer; half of it where the answer would take it all."""
+    return max(spec.context_tokens - spec.max_tokens, spec.context_tokens // 2)
+
+
 class _ChatModels:
     """The chat models that the settings name, each loaded at its first use."""
 
@@ -174,7 +180,7 @@ class _ChatModels:
         self._models = {
             name: Lazy(
                 lambda name=name, spec=spec: ChatModel(  # type: ignore[misc]
-                    name=name, model=load_chat_model(spec), context_characters=spec.context_tokens
+                    name=name, model=load_chat_model(spec), context_characters=_prompt_characters(spec)
                 )
             )
             for name, spec in settings.answering.models.items()

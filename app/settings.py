@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -70,9 +70,17 @@ class RetrievalSettings(_Section):
 class AnsweringSettings(_Section):
     """Who writes the answers."""
 
-    model: str = Field("quote", description="name of a chat model below, or quote: quote the documents")
     models: dict[str, ChatModelSpec] = Field(default_factory=dict, description="chat models by name")
+    model: str = Field("quote", description="name of one of these models, or quote: quote the documents")
     history_turns: int = Field(6, ge=0, description="earlier turns that a question may lean on")
+
+    @field_validator("model")
+    @classmethod
+    def _is_named(cls, model: str, info: ValidationInfo) -> str:
+        models = info.data.get("models")  # missing when it was wrong itself
+        if models is not None and model not in {"quote", *models}:
+            raise ValueError(f"there is no chat model {model!r} in answering.models")
+        return model
 
 
 class ServerSettings(_Section):
@@ -157,7 +165,7 @@ def load_settings(arguments: Mapping[str, Any] | None = None) -> Settings:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"setting {key}: {first['msg']}", key=key, reason=first["msg"]) from error
-    except ValueError as error:  # a file that is not TOML, a variable that is not JSON
+    except ValueError as error:  # a variable that is not JSON
         raise SettingsError(f"settings cannot be read: {error}", key="", reason=str(error)) from error
 
 
@@ -181,12 +189,16 @@ def _config_path() -> Path:
 
 
 def _toml(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
+    """The file's values. Raises `SettingsError` when it is missing though named, or no TOML."""
     path = _config_path()
     if CONFIG_VARIABLE in os.environ and not path.is_file():
         raise SettingsError(
             f"{CONFIG_VARIABLE} names {path}, which is no file", key=CONFIG_VARIABLE, reason=str(path)
         )
-    return TomlConfigSettingsSource(settings_cls, toml_file=path)
+    try:
+        return TomlConfigSettingsSource(settings_cls, toml_file=path)
+    except ValueError as error:
+        raise SettingsError(f"{path} is not TOML: {error}", key=str(path), reason=str(error)) from error
 
 
 def _reject_unknown_variables() -> None:

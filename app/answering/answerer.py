@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-
-from langchain_core.language_models import BaseChatModel
+from typing import TYPE_CHECKING
 
 from app.answering.citations import cited_numbers, claim_of, supporting_span
 from app.answering.followups import standalone_question
@@ -17,6 +18,14 @@ from app.messages import text_language, translate
 from knowledge_base.retrieval import Retrieval
 from knowledge_base.types import Hit
 from loaders.document import Box
+from models.errors import ModelError, ModelUnavailableError
+
+if TYPE_CHECKING:
+    # Importing these takes most of a second, which only a language model is worth.
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+
+logger = logging.getLogger(__name__)
 
 QUOTE_MODEL = "quote"
 """Name of the answerer that quotes the documents; it needs no language model."""
@@ -24,7 +33,7 @@ QUOTE_MODEL = "quote"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatModel:
-    """A language model by its name in the settings, and the characters that its context holds."""
+    """A language model by its name in the settings, and the characters that a prompt may have."""
 
     name: str
     model: BaseChatModel
@@ -88,16 +97,17 @@ class Answerer:
         offered = tuple(_citation(number, hit, standalone) for number, hit in enumerate(hits[:used], start=1))
         yield Sources(offered)
         parts: list[str] = []
-        for chunk in chat.model.stream(messages):
-            text = chunk.text
-            if not text:
-                continue
+        for text in _spoken(chat, messages):
             if not parts:
                 clock.stage("first_token")
             parts.append(text)
             yield Token(text)
         answer = "".join(parts).strip()
-        refused = translate("refusal", text_language(question)) in answer or not answer
+        refusal = translate("refusal", text_language(question))
+        if not answer:
+            answer = refusal
+            yield Token(answer)
+        refused = refusal in answer
         cited = [] if refused else cited_numbers(answer, used)
         citations = tuple(_citation(n, hits[n - 1], claim_of(answer, n)) for n in cited)
         yield Final(Answer(answer, refused, chat.name, citations, clock.timings(), standalone))
@@ -105,7 +115,8 @@ class Answerer:
     def _rewrite(self, prompt: str) -> str:
         if self._chat_model is None:
             return ""
-        return self._chat_model.model.invoke(prompt).text
+        with _answering(self._chat_model):
+            return self._chat_model.model.invoke(prompt).text
 
     @property
     def _model_name(self) -> str:
@@ -115,6 +126,25 @@ class Answerer:
 def _readable(quoted: Quote) -> str:
     """The quoted text; a row of a table is nothing without the header above it."""
     return "\n".join(part for part in (quoted.header, quoted.text.strip()) if part)
+
+
+def _spoken(chat: ChatModel, messages: Sequence[BaseMessage]) -> Iterator[str]:
+    with _answering(chat):
+        for chunk in chat.model.stream(list(messages)):
+            if chunk.text:
+                yield chunk.text
+
+
+@contextmanager
+def _answering(chat: ChatModel) -> Iterator[None]:
+    """Turn whatever a model raises, its server's errors too, into `ModelUnavailableError`."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        logger.warning("chat model %s failed", chat.name, exc_info=error)
+        raise ModelUnavailableError(f"the chat model {chat.name} failed", name=chat.name) from error
 
 
 def _quoted_citation(number: int, hit: Hit, quotes: Sequence[Quote]) -> Citation:
