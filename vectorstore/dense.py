@@ -1,126 +1,203 @@
-"""The dense arm: nearest vectors by inner product, with FAISS."""
+"""The dense arm: nearest vectors by inner product, with FAISS.
+
+Exact while that is fast; above `INVERTED_FROM` entries an inverted file nominates candidates, which
+are scored exactly. It is trained on a copy in the background, and searches stay exact until it is
+swapped in.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from vectorstore.errors import IndexFilesError, IndexInputError
+from vectorstore.inverted import POINTS_PER_LIST, InvertedFile, lists_for
 from vectorstore.locks import ReadWriteLock
+from vectorstore.rows import Rows
 
-FEW = 2_000
-"""Up to so many allowed ids are compared one by one, without the index."""
+INVERTED_FROM = 50_000
+"""Entries from which exact search takes longer than the rest of a question (about 5 ms)."""
+GROWTH = 4
+"""The inverted file is trained anew when the index has grown so many times."""
+FEW = 5_000
+"""Up to so many allowed ids are compared one by one, without the inverted file."""
+BATCH = 16_384
+TUNING_QUERIES = 64
 
 
 class DenseIndex:
-    """Exact search over unit vectors of one dimension."""
+    """Search over unit vectors of one dimension. Safe to be called from several threads."""
 
-    def __init__(self, dimension: int) -> None:
-        import faiss
-
+    def __init__(self, dimension: int, *, inverted_from: int = INVERTED_FROM) -> None:
         self.dimension = dimension
-        self._index: Any = faiss.IndexIDMap2(faiss.IndexFlatIP(dimension))
-        self._ids: set[int] = set()
+        self._inverted_from = inverted_from
+        self._rows = Rows(dimension)
+        self._inverted: InvertedFile | None = None
         self._lock = ReadWriteLock()
+        self._training: threading.Thread | None = None
+        self._changed: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._rows)
 
     def ids(self) -> set[int]:
         """All ids in the index."""
         with self._lock.read():
-            return set(self._ids)
+            return set(self._rows.ids.tolist())
 
     def add(self, ids: Sequence[int], vectors: np.ndarray) -> None:
         """Add or replace; `vectors` has shape (len(ids), dimension)."""
         rows = checked_rows(ids, vectors, self.dimension)
         with self._lock.write():
-            self._drop(ids)
-            self._index.add_with_ids(rows, np.asarray(ids, dtype=np.int64))
-            self._ids.update(ids)
+            if self._inverted is not None:
+                self._inverted.remove(self._rows.present(ids))
+                self._inverted.add(ids, rows)
+            self._rows.put(ids, rows)
+            self._note_changes(ids)
 
     def remove(self, ids: Iterable[int]) -> int:
         """Remove entries and return how many there were."""
         with self._lock.write():
-            return self._drop(ids)
-
-    def _drop(self, ids: Iterable[int]) -> int:
-        present = self._ids.intersection(ids)
-        if present:
-            self._index.remove_ids(np.fromiter(present, dtype=np.int64, count=len(present)))
-            self._ids -= present
-        return len(present)
+            dropped = self._rows.drop(ids)
+            if self._inverted is not None:
+                self._inverted.remove(dropped)
+            self._note_changes(dropped)
+            return len(dropped)
 
     def search(
         self, vector: np.ndarray, k: int, allowed: Collection[int] | None = None
     ) -> list[tuple[int, float]]:
         """The `k` nearest entries with their cosines, nearest first, equals by id."""
-        import faiss
-
         with self._lock.read():
-            if allowed is not None:
-                wanted = self._ids.intersection(allowed)
-                if len(wanted) <= FEW:
-                    return _ranked(self._cosines(vector, sorted(wanted)))[:k]
-                selector = faiss.IDSelectorBatch(np.fromiter(wanted, dtype=np.int64, count=len(wanted)))
-                options = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]  # not in its stubs
-            else:
-                options = None
-            count = min(k, len(self._ids))
+            wanted = None if allowed is None else self._rows.present(allowed)
+            count = min(k, len(self._rows) if wanted is None else len(wanted))
             if count <= 0:
                 return []
-            scores, found = self._index.search(vector[None, :], count, params=options)
-        return _ranked({int(i): float(s) for i, s in zip(found[0], scores[0], strict=True) if i >= 0})
+            if wanted is not None and (self._inverted is None or len(wanted) <= FEW):
+                scores = self._cosines(vector, wanted)
+            elif self._inverted is not None:
+                scores = self._cosines(vector, self._inverted.candidates(vector, count, wanted))
+            else:
+                scores = self._nearest(vector, count)
+        return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
 
     def cosines(self, vector: np.ndarray, ids: Iterable[int]) -> dict[int, float]:
         """The cosine of each of `ids` that is in the index."""
         with self._lock.read():
-            return self._cosines(vector, [i for i in ids if i in self._ids])
+            return self._cosines(vector, self._rows.present(ids))
 
     def _cosines(self, vector: np.ndarray, present: Sequence[int]) -> dict[int, float]:
         if not present:
             return {}
-        rows = self._index.reconstruct_batch(np.asarray(present, dtype=np.int64))
-        return dict(zip(present, (rows @ vector).tolist(), strict=True))
+        return dict(zip(present, (self._rows.take(present) @ vector).tolist(), strict=True))
 
-    def write(self, path: Path) -> None:
-        """Write the index to one file."""
+    def _nearest(self, vector: np.ndarray, count: int) -> dict[int, float]:
         import faiss
 
+        scores, places = faiss.knn(
+            vector[None, :], self._rows.matrix, count, metric=faiss.METRIC_INNER_PRODUCT
+        )
+        return dict(zip(self._rows.ids[places[0]].tolist(), scores[0].tolist(), strict=True))
+
+    def _note_changes(self, ids: Iterable[int]) -> None:
+        if self._training is not None:
+            self._changed.update(ids)
+            return
+        trained_for = self._inverted.trained_for * GROWTH if self._inverted else self._inverted_from
+        if len(self._rows) >= max(trained_for, 1):
+            self._changed = set()
+            self._training = threading.Thread(target=self._train, name="index-training", daemon=True)
+            self._training.start()
+
+    def wait(self) -> None:
+        """Return when no training is under way."""
+        training = self._training
+        if training is not None:
+            training.join()
+
+    def _train(self) -> None:
+        """Train, fill and tune an inverted file beside the serving index, then swap it in."""
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+        generator = np.random.default_rng(0)
         with self._lock.read():
-            faiss.write_index(self._index, str(path))
+            ids = self._rows.ids.copy()
+            lists = lists_for(len(ids))
+            size = min(len(ids), lists * POINTS_PER_LIST)
+            sample = self._rows.matrix[np.sort(generator.choice(len(ids), size, replace=False))]
+        inverted = InvertedFile(sample, lists)
+        inverted.trained_for = len(ids)
+        queries = sample[:: max(1, size // TUNING_QUERIES)]
+        nearest = _Nearest(queries)
+        for start in range(0, len(ids), BATCH):
+            with self._lock.read():
+                batch = self._rows.present(ids[start : start + BATCH].tolist())
+                vectors = self._rows.take(batch)
+            inverted.add(batch, vectors)
+            nearest.update(np.array(batch, dtype=np.int64), vectors)
+        inverted.tune(queries, nearest.ids)
+        with self._lock.write():
+            changed = list(self._changed)
+            inverted.remove(changed)
+            present = self._rows.present(changed)
+            inverted.add(present, self._rows.take(present))
+            self._inverted = inverted
+            self._training = None
+
+    def write(self, folder: Path) -> None:
+        """Write the index's files into `folder`."""
+        with self._lock.read():
+            np.save(folder / "ids.npy", self._rows.ids)
+            np.save(folder / "vectors.npy", self._rows.matrix)
+            if self._inverted is not None:
+                self._inverted.write(folder / f"inverted-{self._inverted.trained_for}.faiss")
 
     @classmethod
-    def read(cls, path: Path, dimension: int) -> DenseIndex:
-        """Read what `write` wrote. Raises `IndexFilesError` when the file is damaged or another's."""
-        import faiss
-
+    def read(cls, folder: Path, dimension: int) -> DenseIndex:
+        """Read what `write` wrote. Raises `IndexFilesError` when the files are damaged or another's."""
         try:
-            stored: Any = faiss.read_index(str(path))
-        except RuntimeError as error:
-            raise IndexFilesError(f"the vectors in {path} cannot be read: {error}") from error
-        if not isinstance(stored, faiss.IndexIDMap2) or stored.d != dimension:
-            raise IndexFilesError(f"{path} is no index of {dimension} dimensions")
+            ids = np.load(folder / "ids.npy", allow_pickle=False)
+            vectors = np.load(folder / "vectors.npy", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise IndexFilesError(f"the vectors in {folder} cannot be read: {error}") from error
+        if vectors.shape != (len(ids), dimension) or vectors.dtype != np.float32:
+            raise IndexFilesError(f"{folder} holds no vectors of {dimension} dimensions")
         index = cls(dimension)
-        index._index = stored
-        index._ids = set(faiss.vector_to_array(stored.id_map).tolist())
+        index._rows.put(ids.tolist(), vectors)
+        for path in folder.glob("inverted-*.faiss"):
+            index._inverted = InvertedFile.read(path, int(path.stem.split("-")[1]))
+            if len(index._inverted) != len(index):
+                raise IndexFilesError(f"{path} does not fit the vectors beside it")
         return index
+
+
+class _Nearest:
+    """The ten nearest of each query among vectors that come in batches."""
+
+    def __init__(self, queries: np.ndarray) -> None:
+        self._queries = queries
+        self._scores = np.empty((len(queries), 0), dtype=np.float32)
+        self.ids = np.empty((len(queries), 0), dtype=np.int64)
+
+    def update(self, ids: np.ndarray, vectors: np.ndarray) -> None:
+        scores = np.hstack([self._scores, self._queries @ vectors.T])
+        names = np.hstack([self.ids, np.broadcast_to(ids, (len(self._queries), len(ids)))])
+        best = np.argsort(-scores, axis=1)[:, :10]
+        self._scores = np.take_along_axis(scores, best, axis=1)
+        self.ids = np.take_along_axis(names, best, axis=1)
 
 
 def checked_rows(ids: Sequence[int], vectors: np.ndarray, dimension: int) -> np.ndarray:
     """`vectors` as FAISS takes them. Raises `IndexInputError` when they do not fit `ids`."""
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
-    if rows.ndim != 2 or rows.shape != (len(ids), dimension):
+    if rows.shape != (len(ids), dimension):
         raise IndexInputError(
             f"{len(ids)} ids need vectors of shape ({len(ids)}, {dimension}), not {rows.shape}"
         )
     if not np.isfinite(rows).all():
         raise IndexInputError("a vector holds a value that is no number")
     return rows
-
-
-def _ranked(scores: dict[int, float]) -> list[tuple[int, float]]:
-    return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,16 @@ from vectorstore.background import Background
 from vectorstore.base import ScoredId
 from vectorstore.calibration import PARTS, Calibration
 from vectorstore.chinese import fold
-from vectorstore.dense import DenseIndex, checked_rows
+from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError
 from vectorstore.keyword import KeywordIndex
 
 FORMAT = 1
 """Version of the files; files of another are rebuilt from the catalogue."""
 MANIFEST = "index.json"
+COMPLETE = "complete"
+"""Empty file that marks a version that has served, and so may be removed by the next."""
+ABANDONED_SECONDS = 3_600
 CANDIDATES = 50
 """Entries taken from each arm before the parts are computed."""
 
@@ -37,8 +42,10 @@ class HybridIndex:
         *,
         calibration: Calibration | None = None,
         background: Background | None = None,
+        inverted_from: int = INVERTED_FROM,
     ) -> None:
-        self._assemble(DenseIndex(dimension), KeywordIndex(), calibration, background)
+        dense = DenseIndex(dimension, inverted_from=inverted_from)
+        self._assemble(dense, KeywordIndex(), calibration, background)
 
     def _assemble(
         self,
@@ -128,22 +135,35 @@ class HybridIndex:
             )
         return list(texts), rows
 
+    def wait(self) -> None:
+        """Return when no training is under way in the background."""
+        self._dense.wait()
+
     def save(self, folder: Path) -> None:
         """Write the index, atomically; see `SearchIndex.save`."""
-        folder.mkdir(parents=True, exist_ok=True)
         version = uuid.uuid4().hex
         target = folder / version
-        with self._updating:
-            (target / "keyword").mkdir(parents=True)
-            self._keyword.write(target / "keyword")
-            self._dense.write(target / "dense.faiss")
-            manifest = {"format": FORMAT, "version": version, "dimension": self.dimension, "count": len(self)}
-        part = folder / f"{version}.part"
-        part.write_text(json.dumps(manifest), encoding="utf-8")
-        part.replace(folder / MANIFEST)
-        for old in folder.iterdir():
-            if old.is_dir() and old.name != version:
-                shutil.rmtree(old, ignore_errors=True)
+        try:
+            with self._updating:
+                (target / "keyword").mkdir(parents=True)
+                self._keyword.write(target / "keyword")
+                self._dense.write(target)
+                manifest = {
+                    "format": FORMAT,
+                    "version": version,
+                    "dimension": self.dimension,
+                    "count": len(self),
+                    "sizes": _sizes(target),
+                }
+            part = folder / f"{version}.part"
+            part.write_text(json.dumps(manifest), encoding="utf-8")
+            part.replace(folder / MANIFEST)
+        except BaseException:
+            (folder / f"{version}.part").unlink(missing_ok=True)
+            shutil.rmtree(target, ignore_errors=True)
+            raise
+        (target / COMPLETE).touch()
+        _remove_versions(folder, keep=version)
 
     @classmethod
     def load(cls, folder: Path, *, calibration: Calibration | None = None) -> HybridIndex:
@@ -152,13 +172,44 @@ class HybridIndex:
         Raises `IndexFilesError` when the files are missing, damaged or of another version.
         """
         manifest = _read_manifest(folder / MANIFEST)
+        try:
+            return cls._load(folder, manifest, calibration)
+        except IndexFilesError:
+            newer = _read_manifest(folder / MANIFEST)
+            if newer == manifest:
+                raise
+            return cls._load(folder, newer, calibration)
+
+    @classmethod
+    def _load(cls, folder: Path, manifest: dict[str, Any], calibration: Calibration | None) -> HybridIndex:
         files = folder / manifest["version"]
+        if _sizes(files) != manifest["sizes"]:
+            raise IndexFilesError(f"the index in {folder} is incomplete")
         index = cls.__new__(cls)
-        dense = DenseIndex.read(files / "dense.faiss", manifest["dimension"])
+        dense = DenseIndex.read(files, manifest["dimension"])
         index._assemble(dense, KeywordIndex(files / "keyword"), calibration, None)
         if len(index) != manifest["count"]:
             raise IndexFilesError(f"{folder} holds {len(index)} entries, not {manifest['count']}")
         return index
+
+
+def _remove_versions(folder: Path, *, keep: str) -> None:
+    """Remove other versions, but for those that another process may just be writing."""
+    for old in folder.iterdir():
+        if not old.is_dir() or old.name == keep:
+            continue
+        with suppress(OSError):
+            finished = (old / COMPLETE).exists()
+            if finished or time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != COMPLETE and path.suffix != ".lock"
+    }
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -168,6 +219,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             manifest["format"] == FORMAT
             and isinstance(manifest["dimension"], int)
             and isinstance(manifest["count"], int)
+            and isinstance(manifest["sizes"], dict)
             and uuid.UUID(hex=manifest["version"]).hex == manifest["version"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

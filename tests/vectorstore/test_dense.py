@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.vectorstore.conftest import DIMENSION, Vectors
+from vectorstore.dense import DenseIndex
+
+
+def nearest(rows: np.ndarray, question: np.ndarray, k: int) -> list[int]:
+    return [int(i) for i in np.argsort(-(rows @ question), kind="stable")[:k]]
+
+
+def test_exact_search_equals_numpy(vectors: Vectors) -> None:
+    rows = vectors(3_000)
+    index = DenseIndex(DIMENSION)
+    index.add(range(3_000), rows)
+    for question in vectors(3_010)[3_000:]:
+        assert [entry for entry, _ in index.search(question, 10)] == nearest(rows, question, 10)
+
+
+def test_inverted_search_scores_exactly_and_finds_nearly_all(vectors: Vectors) -> None:
+    rows = vectors(6_000)
+    index = DenseIndex(DIMENSION, inverted_from=2_000)
+    index.add(range(6_000), rows)
+    index.wait()
+    assert index._inverted is not None
+    found = 0
+    for question in vectors(6_050)[6_000:]:
+        hits = dict(index.search(question, 10))
+        assert hits == pytest.approx({i: float(rows[i] @ question) for i in hits}, abs=1e-6)
+        found += len(set(hits) & set(nearest(rows, question, 10)))
+    assert found >= 0.97 * 500
+
+
+def test_changes_during_and_after_training_are_served(vectors: Vectors) -> None:
+    rows = vectors(3_000)
+    index = DenseIndex(DIMENSION, inverted_from=1_000)
+    index.add(range(2_000), rows[:2_000])
+    index.add(range(2_000, 2_500), rows[2_000:2_500])
+    index.remove(range(100))
+    index.add([500], rows[2_999:])
+    index.wait()
+    index.add(range(2_500, 2_900), rows[2_500:2_900])
+    index.remove([600])
+    assert index._inverted is not None
+    assert len(index._inverted) == len(index) == 2_799
+    assert index.search(rows[2_999], 1)[0][0] == 500
+    assert index.search(rows[2_200], 1)[0][0] == 2_200
+    assert index.search(rows[2_700], 1)[0][0] == 2_700
+    assert index.search(rows[50], 1)[0][0] != 50
+    assert index.search(rows[600], 1)[0][0] != 600
+
+
+def test_training_again_after_growth(vectors: Vectors) -> None:
+    rows = vectors(2_600)
+    index = DenseIndex(DIMENSION, inverted_from=500)
+    index.add(range(600), rows[:600])
+    index.wait()
+    index.add(range(600, 2_600), rows[600:])
+    index.wait()
+    assert index._inverted is not None
+    assert index._inverted.trained_for == 2_600
+
+
+def test_allowed_ids_in_many(vectors: Vectors) -> None:
+    rows = vectors(8_000)
+    index = DenseIndex(DIMENSION, inverted_from=4_000)
+    index.add(range(8_000), rows)
+    index.wait()
+    even = range(0, 8_000, 2)
+    odd = range(1, 8_000, 2)
+    question = vectors(8_001)[8_000]
+    assert all(entry % 2 == 0 for entry, _ in index.search(question, 10, even))
+    many = [*odd, *range(0, 4_000, 2)]
+    assert {entry for entry, _ in index.search(question, 10, many)} <= set(many)

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vectorstore import lexical
+from vectorstore.background import Background
+from vectorstore.calibration import PARTS, Calibration
+from vectorstore.chinese import fold, terms
+from vectorstore.errors import IndexFilesError
+
+share = st.floats(0, 1)
+
+
+@given(st.lists(share, min_size=len(PARTS), max_size=len(PARTS)), st.integers(0, len(PARTS) - 1), share)
+def test_more_of_any_part_is_no_less_relevant(parts: list[float], column: int, more: float) -> None:
+    lower = np.array([parts])
+    higher = lower.copy()
+    better = min(lower[0, column], more) if PARTS[column] == "missing_words" else max(lower[0, column], more)
+    higher[0, column] = better
+    calibration = Calibration.default()
+    low, high = calibration.relevance(np.vstack([lower, higher]))
+    assert 0 <= low <= high <= 1
+
+
+def test_relevance_of_known_parts() -> None:
+    calibration = Calibration(weights=dict.fromkeys(PARTS, 1.0), intercept=-2.0, threshold=0.5)
+    assert calibration.relevance(np.array([[1.0, 1, 0, 0, 0, 0], [0.0] * 6])).tolist() == pytest.approx(
+        [0.5, 0.11920292]
+    )
+
+
+def test_calibration_file(tmp_path: Path) -> None:
+    calibration = Calibration(weights=dict.fromkeys(PARTS, 0.25), intercept=-1.5, threshold=0.4)
+    calibration.save(tmp_path / "c.json")
+    assert Calibration.load(tmp_path / "c.json") == calibration
+    (tmp_path / "c.json").write_text('{"weights": {}}')
+    with pytest.raises(IndexFilesError):
+        Calibration.load(tmp_path / "c.json")
+
+
+def test_shipped_files() -> None:
+    calibration = Calibration.default()
+    assert 0 < calibration.threshold < 1
+    background = Background.default()
+    assert (
+        background.frequencies["的"] > background.frequencies["年假"]
+        if "年假" in background.frequencies
+        else True
+    )
+    assert background.idf("的", 0, 0) < 0.5 < background.idf("报销", 0, 0)
+
+
+def test_background_file(tmp_path: Path) -> None:
+    background = Background.count(["年假", "年假", "報銷"], at_least=2)
+    assert background == Background(3, {"年": 2, "假": 2, "年假": 2})
+    background.save(tmp_path / "b.npz")
+    assert Background.load(tmp_path / "b.npz") == background
+
+
+def test_idf_goes_from_the_background_to_the_collection() -> None:
+    background = Background(100, {"常": 50})
+    assert background.idf("常", 0, 0) == pytest.approx(np.log(2))
+    assert background.idf("常", 1_000_000, 1_000_000) == pytest.approx(-np.log(0.999), abs=1e-3)
+    assert background.idf("新", 0, 0) == pytest.approx(np.log(1_000 / 0.3))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("年假", ["年", "假", "年假"]),
+        ("歐洲ABC", ["欧", "洲", "欧洲", "abc"]),
+        ("３.5萬 x_y", ["3", "5", "万", "x", "y"]),
+        ("\ud800😀\x00", []),
+        ("z" * 100, ["z" * 64]),
+    ],
+)
+def test_terms(text: str, expected: list[str]) -> None:
+    assert terms(fold(text)) == expected
+
+
+def one(_: str) -> float:
+    return 1.0
+
+
+def test_words_that_only_ask_are_left_out() -> None:
+    assert lexical.question("年假有多少天？", one).terms == ["年假", "假有", "年", "假", "有", "天"]
+    assert lexical.question("what is the vpn", one).terms == ["vpn"]
+    assert lexical.question("怎么", one).terms == ["怎么", "怎", "么"]
+    assert lexical.question("？", one).terms == []
+
+
+def test_parts_of_a_pair() -> None:
+    weights = {"年假": 3.0, "假期": 2.0, "v2": 5.0}
+    asked = lexical.question("年假期 v2", lambda term: weights.get(term, 1.0))
+    parts = lexical.compare(asked, "年假" + "无" * 60 + "假期")
+    assert parts.phrases == pytest.approx(0.5)
+    assert parts.characters == pytest.approx(1.0)
+    assert parts.window == pytest.approx(0.3)
+    assert parts.rarest == pytest.approx(0.5)
+    assert parts.missing_words == pytest.approx(0.5)
+    near = lexical.compare(asked, "年假，假期，v2")
+    assert near.window == near.phrases == 1.0
+    assert near.missing_words == 0.0
+
+
+def test_long_questions_keep_their_rarest_terms() -> None:
+    asked = lexical.question(" ".join(f"w{i}" for i in range(700)), lambda term: float(term[1:]))
+    assert len(asked.phrases) == lexical.MOST_TERMS
+    assert asked.rarest == ("w699", "w698", "w697")
+
+
+@given(st.text(max_size=60), st.text(max_size=120))
+def test_parts_are_shares(question: str, text: str) -> None:
+    parts = lexical.compare(lexical.question(fold(question), one), fold(text))
+    assert 0 <= parts.window <= parts.phrases <= 1
+    assert 0 <= parts.missing_words <= 1 - parts.phrases + 1e-9
+    assert 0 <= parts.characters <= 1 and 0 <= parts.rarest <= 1
