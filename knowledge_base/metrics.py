@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdPoint:
+    """What a threshold refuses, as shares of each class, and the F1 of refusing."""
+
+    threshold: float
+    refused_answerable: float
+    refused_unanswerable: float
+    f1: float
 
 
 def recall_at_k(ranks: np.ndarray, k: int) -> float:
@@ -41,3 +54,28 @@ def f1_score(wanted: np.ndarray, given: np.ndarray) -> float:
     """Harmonic mean of precision and recall of the boolean `given` against `wanted`."""
     hits = int(np.sum(wanted & given))
     return 2 * hits / (int(wanted.sum()) + int(given.sum())) if hits else 0.0
+
+
+def threshold_curve(
+    answerable: np.ndarray, scores: np.ndarray, thresholds: Sequence[float]
+) -> list[ThresholdPoint]:
+    """What each threshold refuses, a question being refused when its score is below it.
+
+    `answerable` is boolean and `scores` float, both of shape (questions,). Raises `ValueError`
+    when one of the classes is empty.
+    """
+    answerable = np.asarray(answerable, dtype=bool)
+    if answerable.all() or not answerable.any():
+        raise ValueError("a threshold curve needs both classes")
+    points = []
+    for threshold in thresholds:
+        refused = scores < threshold
+        points.append(
+            ThresholdPoint(
+                threshold,
+                float(refused[answerable].mean()),
+                float(refused[~answerable].mean()),
+                f1_score(~answerable, refused),
+            )
+        )
+    return points
