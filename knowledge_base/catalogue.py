@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
-import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_rows, document_rows
 from knowledge_base.database import Database
-from knowledge_base.errors import DocumentNotFoundError, KnowledgeBaseExistsError, KnowledgeBaseNotFoundError
+from knowledge_base.document_rows import PreparedDocument, now
+from knowledge_base.errors import (
+    DocumentNotFoundError,
+    EmbedderChangedError,
+    KnowledgeBaseExistsError,
+    KnowledgeBaseNotFoundError,
+)
 from knowledge_base.files import StoredFile
 from knowledge_base.names import knowledge_base_name, normalised
 from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
 from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
-from loaders.document import Chunk, Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +32,6 @@ class KnowledgeBaseKey:
     name: str
     revision: int
     embedder: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedDocument:
-    """A file that was parsed, split and embedded, ready to be committed."""
-
-    file: StoredFile
-    format: str
-    pages: int
-    problems: tuple[Problem, ...]
-    chunks: Sequence[Chunk]
-    vectors: np.ndarray
-    """Shape (len(chunks), dimension), float32."""
 
 
 class Catalogue:
@@ -76,10 +65,12 @@ class Catalogue:
     def key(self, name: str) -> KnowledgeBaseKey:
         """Look a knowledge base up. Raises `KnowledgeBaseNotFoundError`."""
         with self.database.read() as connection:
-            row = connection.execute(select(knowledge_bases).where(_is_named(name))).first()
-        if row is None:
-            raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
-        return KnowledgeBaseKey(row.id, row.name, row.revision, row.embedder)
+            return _key(connection, _is_named(name), name=name)
+
+    def present(self, key: KnowledgeBaseKey) -> KnowledgeBaseKey:
+        """The key as it is now, also after a rename. Raises `KnowledgeBaseNotFoundError`."""
+        with self.database.read() as connection:
+            return _key(connection, knowledge_bases.c.id == key.id, name=key.name)
 
     def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
         """All knowledge bases by name."""
@@ -127,12 +118,12 @@ class Catalogue:
     def documents(self, knowledge_base_id: int) -> list[DocumentInfo]:
         """A knowledge base's documents by name."""
         with self.database.read() as connection:
-            return document_infos(connection, documents.c.knowledge_base_id == knowledge_base_id)
+            return document_rows.infos(connection, documents.c.knowledge_base_id == knowledge_base_id)
 
     def document(self, knowledge_base_id: int, document_id: str) -> DocumentInfo:
         """One document. Raises `DocumentNotFoundError`."""
         with self.database.read() as connection:
-            return _document(connection, knowledge_base_id, document_id)
+            return document_rows.info(connection, knowledge_base_id, document_id)
 
     def stored_sha256(self, knowledge_base_id: int, document_id: str) -> str:
         """Digest of the document's file. Raises `DocumentNotFoundError`."""
@@ -158,7 +149,7 @@ class Catalogue:
             named = select(documents.c.id).where(inside, documents.c.name == file.name)
             of_name = connection.execute(named).scalar()
             same = documents.c.id == of_name if of_name is not None else documents.c.sha256 == file.sha256
-            found = document_infos(connection, inside, same, unchanged)
+            found = document_rows.infos(connection, inside, same, unchanged)
         return found[0] if found else None
 
     def commit(
@@ -167,18 +158,42 @@ class Catalogue:
         """Store documents with their chunks and vectors, all or none.
 
         A document of the same name is replaced and keeps its id; so is one with the same bytes
-        under another name that went through an older pipeline.
+        under another name that went through an older pipeline. Raises `KnowledgeBaseNotFoundError`,
+        and `EmbedderChangedError` when the knowledge base has come to hold another embedder's vectors.
         """
         with self.database.write() as connection:
+            present = _key(connection, knowledge_bases.c.id == key.id, name=key.name)
+            if present.embedder not in {"", embedder}:
+                raise _embedder_changed(present)
             ids = []
             for document in prepared:
-                document_id = _upsert(connection, key.id, document, pipeline)
-                chunk_rows.replace_chunks(
-                    connection, key.id, document_id, document.chunks, document.vectors, embedder=embedder
+                document_id = document_rows.upsert(
+                    connection, key.id, document, pipeline=pipeline, embedder=embedder
                 )
                 ids.append(document_id)
             _bump(connection, key.id, embedder=embedder)
-            return [_document(connection, key.id, document_id) for document_id in ids]
+            return [document_rows.info(connection, key.id, document_id) for document_id in ids]
+
+    def recommit(
+        self, key: KnowledgeBaseKey, prepared: dict[str, PreparedDocument], *, pipeline: str, embedder: str
+    ) -> None:
+        """Store anew what was made again of documents, given by id, all or none.
+
+        Those deleted or replaced since are left as they are. Raises `KnowledgeBaseNotFoundError`,
+        and `EmbedderChangedError` when vectors of another embedder were added since.
+        """
+        with self.database.write() as connection:
+            present = _key(connection, knowledge_bases.c.id == key.id, name=key.name)
+            inside = documents.c.knowledge_base_id == key.id
+            digests = dict(connection.execute(select(documents.c.id, documents.c.sha256).where(inside)).all())
+            for document_id, document in prepared.items():
+                if digests.get(document_id) == document.file.sha256:
+                    document_rows.replace(
+                        connection, key.id, document_id, document, pipeline=pipeline, embedder=embedder
+                    )
+            if chunk_rows.embedders(connection, key.id) - {embedder}:
+                raise _embedder_changed(present)
+            _bump(connection, key.id, embedder=embedder)
 
     def delete_document(self, knowledge_base_id: int, document_id: str) -> None:
         """Delete a document with its chunks. Raises `DocumentNotFoundError`."""
@@ -193,69 +208,36 @@ class Catalogue:
             _bump(connection, knowledge_base_id)
 
     def unreferenced(self, digests: set[str]) -> set[str]:
-        """Those of `digests` that no document and no unfinished job needs."""
+        """Those of `digests` that no document and no job needs."""
         return digests - self.referenced()
 
     def referenced(self) -> set[str]:
-        """Digests of the files that a document or an unfinished job needs."""
+        """Digests of the files that a document needs, or a job that goes on or may be tried again."""
         with self.database.read() as connection:
             used = set(connection.execute(select(documents.c.sha256)).scalars())
-            waiting = (
-                select(job_files.c.sha256)
-                .join(jobs, jobs.c.id == job_files.c.job_id)
-                .where(jobs.c.state.in_(["queued", "running"]) | job_files.c.retryable)
+            waiting = select(job_files.c.sha256).where(
+                (job_files.c.state == "queued") | job_files.c.retryable
             )
             used.update(connection.execute(waiting).scalars())
         return used
 
 
-def now() -> datetime:
-    """The time in UTC, without a zone, as the catalogue keeps it."""
-    return datetime.now(timezone.utc).replace(tzinfo=None)
+def _key(connection: Connection, condition: ColumnElement[bool], *, name: str) -> KnowledgeBaseKey:
+    row = connection.execute(select(knowledge_bases).where(condition)).first()
+    if row is None:
+        raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
+    return KnowledgeBaseKey(row.id, row.name, row.revision, row.embedder)
 
 
-def document_infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[DocumentInfo]:
-    """Documents that meet the conditions, by name."""
-    count = (
-        select(func.count())
-        .where(chunks.c.document_id == documents.c.id)
-        .correlate(documents)
-        .scalar_subquery()
+def _embedder_changed(key: KnowledgeBaseKey) -> EmbedderChangedError:
+    return EmbedderChangedError(
+        f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
     )
-    rows = connection.execute(
-        select(documents, count.label("chunks")).where(*conditions).order_by(documents.c.name)
-    )
-    return [_info(row) for row in rows]
 
 
 def _is_named(name: str) -> ColumnElement[bool]:
     # A name that cannot be encoded becomes one with a backslash, which no stored name holds.
     return knowledge_bases.c.name == normalised(name).encode("utf-8", "backslashreplace").decode()
-
-
-def _document(connection: Connection, knowledge_base_id: int, document_id: str) -> DocumentInfo:
-    found = document_infos(
-        connection, documents.c.knowledge_base_id == knowledge_base_id, documents.c.id == document_id
-    )
-    if not found:
-        raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
-    return found[0]
-
-
-def _info(row: Row[Any]) -> DocumentInfo:
-    problems = tuple(Problem(**problem) for problem in row.problems)
-    return DocumentInfo(
-        id=row.id,
-        name=row.name,
-        state="ready_with_problems" if problems else "ready",
-        format=row.format,
-        size=row.size,
-        pages=row.pages,
-        chunks=row.chunks,
-        problems=problems,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
 
 
 def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnowledgeBaseInfo]:
@@ -277,34 +259,6 @@ def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[Kno
         KnowledgeBaseInfo(row.name, row.description, row.documents, row.chunks, row.created_at)
         for row in rows
     ]
-
-
-def _upsert(connection: Connection, knowledge_base_id: int, document: PreparedDocument, pipeline: str) -> str:
-    file = document.file
-    inside = documents.c.knowledge_base_id == knowledge_base_id
-    by_name = select(documents.c.id).where(inside, documents.c.name == file.name)
-    by_bytes = select(documents.c.id).where(inside, documents.c.sha256 == file.sha256)
-    values = {
-        "name": file.name,
-        "sha256": file.sha256,
-        "size": file.size,
-        "format": document.format,
-        "pages": document.pages,
-        "problems": [{"code": p.code, "message": p.message, "page": p.page} for p in document.problems],
-        "pipeline": pipeline,
-        "updated_at": now(),
-    }
-    document_id = connection.execute(by_name).scalar() or connection.execute(by_bytes).scalar()
-    if document_id is not None:
-        connection.execute(update(documents).where(documents.c.id == document_id).values(values))
-        return str(document_id)
-    new_id = secrets.token_hex(8)
-    connection.execute(
-        insert(documents).values(
-            id=new_id, knowledge_base_id=knowledge_base_id, created_at=values["updated_at"], **values
-        )
-    )
-    return new_id
 
 
 def _bump(connection: Connection, knowledge_base_id: int, *, embedder: str | None = None) -> None:

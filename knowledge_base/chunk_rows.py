@@ -87,6 +87,12 @@ def revision(connection: Connection, knowledge_base_id: int) -> int:
     return connection.execute(statement).scalar() or 0
 
 
+def embedders(connection: Connection, knowledge_base_id: int) -> set[str]:
+    """Fingerprints of the embedders whose vectors the knowledge base holds: one at most."""
+    statement = select(vectors.c.embedder).distinct().join(chunks, chunks.c.id == vectors.c.chunk_id)
+    return set(connection.execute(statement.where(chunks.c.knowledge_base_id == knowledge_base_id)).scalars())
+
+
 def enabled_ids(connection: Connection, knowledge_base_id: int) -> set[int]:
     """Ids of the chunks that may be found."""
     statement = select(chunks.c.id).where(chunks.c.knowledge_base_id == knowledge_base_id, chunks.c.enabled)

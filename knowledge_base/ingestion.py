@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from knowledge_base import chunk_rows
-from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, PreparedDocument
-from knowledge_base.errors import EmbedderChangedError
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.document_rows import PreparedDocument
+from knowledge_base.errors import DocumentNotFoundError, EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.types import DocumentInfo
@@ -173,21 +174,24 @@ class Ingestor:
     ) -> None:
         """Parse, split and embed every document again as the settings are now.
 
-        The old state serves until all is ready, and stays when anything fails.
+        The old state serves until all is ready, and stays when anything fails. Documents deleted or
+        replaced meanwhile are left as they are.
         """
-        prepared = []
+        prepared = {}
         infos = self._catalogue.documents(key.id)
         for position, info in enumerate(infos):
-            sha256 = self._catalogue.stored_sha256(key.id, info.id)
+            try:
+                sha256 = self._catalogue.stored_sha256(key.id, info.id)
+            except DocumentNotFoundError:
+                continue  # deleted since the list was made
             file = StoredFile(info.name, sha256, info.size, self._files.path(sha256))
             progress(Progress(position, len(infos), info.name, "parse", position, len(infos)))
             document = self._parser.parse(file.path, name=file.name)
             chunks = self._splitter.split(document)
-            prepared.append(
-                _prepared(file, document, chunks, self._embed(chunks, lambda _: None, lambda: False))
-            )
+            vectors = self._embed(chunks, lambda _: None, lambda: False)
+            prepared[info.id] = _prepared(file, document, chunks, vectors)
         fingerprint = self._embedder().fingerprint
-        self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=fingerprint)
+        self._catalogue.recommit(key, prepared, pipeline=self.pipeline, embedder=fingerprint)
         self._indexes.drop(key.id)
         self._bring_up_to_date(key)
 
@@ -251,7 +255,7 @@ class Ingestor:
         return np.stack([known[digest] for digest in hashes])
 
     def _bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
-        current = self._catalogue.key(key.name)
+        current = self._catalogue.present(key)
         if not current.embedder:
             return
         with self._timed("index"):

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from knowledge_base.catalogue import Catalogue, now
+from knowledge_base.catalogue import Catalogue
+from knowledge_base.document_rows import now
 from knowledge_base.errors import JobNotFoundError, JobStateError, QueueFullError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.ingestion import IngestedFile
