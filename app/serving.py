@@ -34,12 +34,9 @@ def serve(
         service.start()
         application = create_app(service, pages=pages)
         threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=True).start()
-        uvicorn.run(
-            application,
-            host=host or server.host,
-            port=default_port if port is None else port,
-            log_level="warning",
-        )
+        address, number = host or server.host, default_port if port is None else port
+        logger.info("知问 Zhiwen: http://%s:%d", address, number)
+        uvicorn.run(application, host=address, port=number, log_level="warning")
     finally:
         service.close()
 
