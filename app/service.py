@@ -22,6 +22,7 @@ from knowledge_base.names import document_name
 from knowledge_base.retrieval import Retrieval, Retriever
 from knowledge_base.types import DocumentInfo, Hit, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
+from loaders.errors import LoaderError
 from loaders.rendering import render_page
 
 if TYPE_CHECKING:
@@ -183,7 +184,11 @@ class Service:
         """A page as a PNG. Raises `PageNotFoundError`, and `UnsupportedFormatError` without pages."""
         info = self.document(knowledge_base, document_id)
         path = self.document_file(knowledge_base, document_id)
-        return render_page(path, info.format, page, width=_PAGE_WIDTH)
+        try:
+            return render_page(path, info.format, page, width=_PAGE_WIDTH)
+        except LoaderError as error:
+            error.details.setdefault("name", info.name)
+            raise
 
     def document_chunks(self, knowledge_base: str, document_id: str) -> list[tuple[int, Chunk]]:
         """A document's chunks in order, with their ids."""

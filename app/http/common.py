@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from app.messages import Language
@@ -23,6 +26,29 @@ class ErrorResponse(BaseModel):
     """The body of every answer with a status of 400 or more."""
 
     error: ErrorDetail
+
+
+class _Utf8Request(Request):
+    """A request whose JSON is text that can be stored and sent again."""
+
+    async def json(self) -> Any:
+        value = await super().json()
+        # JSON can write halves of surrogate pairs ("\\ud800"), which no database and no answer takes.
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
+
+
+class Utf8Route(APIRoute):
+    """A route that answers 400 to JSON with characters that do not exist."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, given our own kind of request."""
+        handle = super().get_route_handler()
+
+        async def handle_utf8(request: Request) -> Response:
+            return await handle(_Utf8Request(request.scope, request.receive))
+
+        return handle_utf8
 
 
 def get_service(request: Request) -> Service:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -11,16 +12,17 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 
 from app import schemas
 from app.errors import TooManyFilesError, UploadError
 from app.failures import KNOWN, Failure
-from app.http.common import ErrorDetail, LanguageDep, ServiceDep
+from app.http.common import ErrorDetail, LanguageDep, ServiceDep, Utf8Route
 from app.messages import Language
 from app.service import Service
 from knowledge_base.files import StoredFile
 
-router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"])
+router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"], route_class=Utf8Route)
 
 _BLOCK = 1 << 20
 _UPLOAD: dict[str, Any] = {
@@ -78,10 +80,9 @@ def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> Doc
 @router.post("", status_code=202, openapi_extra=_UPLOAD)
 async def upload_documents(name: str, request: Request, service: ServiceDep, language: LanguageDep) -> Upload:
     """Upload files; a job ingests them. Files that cannot be read at all are rejected at once."""
-    uploads = await _files(request, service.settings.limits.files_per_upload)
-    return await run_in_threadpool(
-        _take_in, service, name, [(u.filename or "", u.file) for u in uploads], language
-    )
+    async with _files(request, service.settings.limits.files_per_upload) as uploads:
+        files = [(upload.filename or "", upload.file) for upload in uploads]
+        return await run_in_threadpool(_take_in, service, name, files, language)
 
 
 @router.get("/{document_id}")
@@ -98,8 +99,8 @@ async def replace_document(
 ) -> Upload:
     """Replace a document's bytes; it keeps its id and its name."""
     info = await run_in_threadpool(service.document, name, document_id)
-    uploads = await _files(request, 1)
-    return await run_in_threadpool(_take_in, service, name, [(info.name, uploads[0].file)], language)
+    async with _files(request, 1) as uploads:
+        return await run_in_threadpool(_take_in, service, name, [(info.name, uploads[0].file)], language)
 
 
 @router.delete("/{document_id}", status_code=204)
@@ -134,15 +135,22 @@ def get_page(name: str, document_id: str, number: int, service: ServiceDep) -> R
     return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-async def _files(request: Request, maximum: int) -> list[UploadFile]:
-    """The files of a multipart request, whatever their fields are called."""
-    form = await request.form(max_files=maximum + 1)
-    uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-    if not uploads:
-        raise UploadError("the request holds no file")
-    if len(uploads) > maximum:
-        raise TooManyFilesError(f"one upload takes at most {maximum} files", maximum=maximum)
-    return uploads
+@asynccontextmanager
+async def _files(request: Request, maximum: int) -> AsyncIterator[list[UploadFile]]:
+    """The files of a multipart request, whatever their fields are called; closed at the end."""
+    try:
+        form = await request.form(max_files=maximum)
+    except HTTPException as error:
+        if error.detail.startswith("Too many files"):
+            raise TooManyFilesError(f"one upload takes at most {maximum} files", maximum=maximum) from error
+        raise
+    try:
+        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not uploads:
+            raise UploadError("the request holds no file")
+        yield uploads
+    finally:
+        await form.close()
 
 
 def _take_in(service: Service, name: str, files: list[tuple[str, BinaryIO]], language: Language) -> Upload:

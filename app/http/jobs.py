@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from app import schemas
-from app.http.common import LanguageDep, ServiceDep
+from app.http.common import LanguageDep, ServiceDep, Utf8Route
 
-router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], route_class=Utf8Route)
 
 
 class JobList(BaseModel):

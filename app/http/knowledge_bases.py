@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import schemas
-from app.http.common import ServiceDep
+from app.http.common import ServiceDep, Utf8Route
 
-router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"])
+router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"], route_class=Utf8Route)
 
 
 class NewKnowledgeBase(BaseModel):

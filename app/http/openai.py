@@ -21,11 +21,11 @@ from app import schemas
 from app.answering.answerer import QUOTE_MODEL
 from app.answering.types import Event, Final, Token
 from app.errors import QuestionError
-from app.http.common import ServiceDep, request_language
+from app.http.common import ServiceDep, Utf8Route, request_language
 from app.http.events import stream
 from app.http.questions import HistoryMessage, Threshold, TopK, turns
 
-router = APIRouter(prefix="/v1", tags=["openai"])
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=Utf8Route)
 
 EMBEDDING_MODEL = "embedding"
 
@@ -106,7 +106,7 @@ class EmbeddingRequest(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     model: str = EMBEDDING_MODEL
-    input: str | list[str] = Field(max_length=100_000)
+    input: str | list[str] = Field(min_length=1, max_length=100_000)
     encoding_format: Literal["float", "base64"] = "float"
 
 

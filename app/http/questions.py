@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import schemas
 from app.answering.types import Turn
-from app.http.common import ServiceDep, request_language
+from app.http.common import ServiceDep, Utf8Route, request_language
 from app.http.events import event_stream
 
-router = APIRouter(prefix="/api", tags=["questions"])
+router = APIRouter(prefix="/api", tags=["questions"], route_class=Utf8Route)
 
 TopK = Annotated[int | None, Field(ge=1, le=100)]
 Threshold = Annotated[float | None, Field(ge=0, le=1)]
