@@ -25,6 +25,7 @@ from knowledge_base.types import Hit
 
 _DEPTH = 10
 _KNOWLEDGE_BASE = "evaluation"
+_NO_SECONDS = {"parse": 0.0, "embed": 0.0, "index": 0.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,11 @@ def read_squad(path: Path) -> tuple[list[Passage], int]:
             questions = []
             for qa in paragraph["qas"]:
                 if qa["question"].strip():
-                    answers = tuple(answer["text"] for answer in qa.get("answers", ()))
+                    answers = tuple(_string(answer["text"]) for answer in qa.get("answers", ()))
                     questions.append((qa["question"].strip(), answers))
                 else:
                     empty += 1
-            passages.append(Passage(paragraph["context"], tuple(questions)))
+            passages.append(Passage(_string(paragraph["context"]), tuple(questions)))
     except OSError as error:
         raise EvaluationFileError(str(error), name=path.name, reason=error.strerror or "") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -75,6 +76,12 @@ def read_squad(path: Path) -> tuple[list[Passage], int]:
     if not any(passage.questions for passage in passages):
         raise EvaluationFileError(f"{path} holds no questions", name=path.name, reason="no questions")
     return passages, empty
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def evaluate_file(
@@ -102,17 +109,19 @@ def evaluate_file(
             gold = _ingest(service, stored, progress)
             start = time.perf_counter()
             outcomes = []
+            answerable = {passage.text for passage in stored}
             for number, passage in enumerate(passages, start=1):
                 progress(f"ask {number}/{len(passages)}")
-                document_id = gold.get(passage.text)
+                document_id = gold.get(passage.text, "") if passage.text in answerable else None
                 outcomes += [_ask(service, q, a, document_id) for q, a in passage.questions]
-            seconds = {**service.ingestion_seconds(), "search": time.perf_counter() - start}
+            seconds = {**_NO_SECONDS, **service.ingestion_seconds(), "search": time.perf_counter() - start}
         finally:
             service.close()
     report = _report(outcomes)
     return {
         "passages": len(passages),
         "passages_held_out": len(passages) - len(stored),
+        "passages_failed": len(answerable - set(gold)),
         "questions": len(outcomes),
         "empty_questions_skipped": empty,
         **report,
@@ -144,6 +153,7 @@ def _ingest(service: Service, passages: Sequence[Passage], progress: Callable[[s
 
 
 def _ask(service: Service, question: str, answers: Sequence[str], document_id: str | None) -> _Outcome:
+    """Ask one question; `document_id` is None when its passage was held out, "" when it failed."""
     retrieval = service.retrieve(question, [_KNOWLEDGE_BASE], top_k=_DEPTH, threshold=0.0)
     hits = retrieval.hits
     rank = next((n for n, hit in enumerate(hits, start=1) if hit.document_id == document_id), 0)
@@ -185,8 +195,8 @@ def _report(outcomes: Sequence[_Outcome]) -> dict[str, Any]:
         return round(sum(values) / len(values), 4) if values else None
 
     return {
-        **{f"recall@{k}": round(recall_at_k(ranks, k), 4) for k in (1, 5, _DEPTH)},
-        f"mrr@{_DEPTH}": round(mrr_at_k(ranks, _DEPTH), 4),
+        **{f"recall@{k}": round(recall_at_k(ranks, k), 4) if answerable else None for k in (1, 5, _DEPTH)},
+        f"mrr@{_DEPTH}": round(mrr_at_k(ranks, _DEPTH), 4) if answerable else None,
         "quote_contains": share([outcome.contained for outcome in answerable]),
         "quote_characters": round(sum(quoted) / len(quoted), 1) if quoted else None,
         "refusal": {
