@@ -71,18 +71,27 @@ class IndexCache:
             return self._current(key, dimension).index
 
     def save(self, key: KnowledgeBaseKey) -> None:
-        """Write the index to the disk when it has changed since it was last written."""
+        """Write the index to the disk when it has changed since it was last written.
+
+        Where that fails, for want of space or rights, the index is rebuilt at the next start.
+        """
         with self._locks[key.id]:
             entry = self._entries.get(key.id)
             if entry is None or entry.saved_revision == entry.revision:
                 return
-            folder = self._folder / str(key.id)
-            folder.mkdir(parents=True, exist_ok=True)
-            # Without its state an index is not trusted: a kill while writing means a rebuild.
-            (folder / _STATE).unlink(missing_ok=True)
-            entry.index.save(folder / "index")
-            (folder / _STATE).write_text(json.dumps({"embedder": entry.embedder}), encoding="utf-8")
-            entry.saved_revision = entry.revision
+            try:
+                self._write(entry, self._folder / str(key.id))
+            except (OSError, RuntimeError, VectorStoreError) as error:  # FAISS raises RuntimeError
+                logger.warning("index of knowledge base %d cannot be saved: %s", key.id, error)
+            else:
+                entry.saved_revision = entry.revision
+
+    def _write(self, entry: _Entry, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Without its state an index is not trusted: a kill while writing means a rebuild.
+        (folder / _STATE).unlink(missing_ok=True)
+        entry.index.save(folder / "index")
+        (folder / _STATE).write_text(json.dumps({"embedder": entry.embedder}), encoding="utf-8")
 
     def drop(self, knowledge_base_id: int) -> None:
         """Forget an index and delete its files."""
@@ -107,7 +116,7 @@ class IndexCache:
             logger.info("index of knowledge base %d is of another embedder; rebuilding it", key.id)
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, VectorStoreError) as error:
+        except (OSError, ValueError, KeyError, TypeError, VectorStoreError) as error:
             logger.warning("index of knowledge base %d cannot be read (%s); rebuilding it", key.id, error)
         return _Entry(self._make(dimension), key.embedder, -1, -1)
 
