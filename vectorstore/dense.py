@@ -18,7 +18,7 @@ from vectorstore.inverted import POINTS_PER_LIST, InvertedFile, lists_for
 from vectorstore.locks import ReadWriteLock
 from vectorstore.rows import Rows
 
-INVERTED_FROM = 50_000
+INVERTED_FROM = 20_000
 """Entries from which exact search takes longer than the rest of a question (about 5 ms)."""
 GROWTH = 4
 """The inverted file is trained anew when the index has grown so many times."""

@@ -29,7 +29,7 @@ MANIFEST = "index.json"
 COMPLETE = "complete"
 """Empty file that marks a version that has served, and so may be removed by the next."""
 ABANDONED_SECONDS = 3_600
-CANDIDATES = 50
+CANDIDATES = 24
 """Entries taken from each arm before the parts are computed."""
 
 

@@ -19,6 +19,8 @@ POINTS_PER_LIST = 40
 ROUNDS = 8
 RECALL = 0.995
 """Share of the ten nearest that the number of probed lists is chosen to find among known vectors."""
+MARGIN = 3
+"""How many times more lists are probed than that, as questions lie farther from texts than texts do."""
 OVERSAMPLE = 6
 """Candidates taken for each entry wanted, to be scored exactly."""
 
@@ -76,14 +78,15 @@ class InvertedFile:
         return [entry for entry in found[0].tolist() if entry >= 0]
 
     def tune(self, queries: np.ndarray, nearest: np.ndarray) -> None:
-        """Probe as few lists as find `RECALL` of `nearest`, ids of shape (queries, k)."""
+        """Probe `MARGIN` times the lists that find `RECALL` of `nearest`, ids of shape (queries, k)."""
         k = nearest.shape[1]
         for probes in (2**power for power in range(2, 20)):
             self._index.nprobe = min(probes, self._index.nlist)
             _, found = self._index.search(queries, OVERSAMPLE * k)
             hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), nearest.tolist(), strict=True)]
             if sum(hits) >= RECALL * nearest.size or probes >= self._index.nlist:
-                return
+                break
+        self._index.nprobe = min(MARGIN * self._index.nprobe, self._index.nlist)
 
     def write(self, path: Path) -> None:
         """Write to one file."""
