@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from fastapi.testclient import TestClient
 
 from app.messages import translate
 from app.service import Service
-from tests.app.conftest import HANDBOOK, KB, MANUAL, TRAVEL, MakeService
+from models.embedder import Embedder
+from models.errors import ModelUnavailableError
+from tests.app.conftest import HANDBOOK, KB, MANUAL, TRAVEL, MakeService, finished
 
 pytestmark = pytest.mark.model
 
@@ -285,3 +288,43 @@ def test_a_model_that_breaks(chatting: TestClient) -> None:
     absent = {**body, "model": "absent"}
     assert _code(chatting.post("/api/ask", json=absent)) == (503, "model_not_found")
     assert _code(chatting.post("/api/ask", json={**absent, "stream": True})) == (503, "model_not_found")
+
+
+def test_an_embedder_that_is_down_and_comes_back(
+    make_service: MakeService,
+    client_of: Callable[[Service], TestClient],
+    embedder: Embedder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    down = True
+
+    def load(_: str, **__: object) -> Embedder:
+        if down:
+            raise ModelUnavailableError("the embedder is down", name="default")
+        return embedder
+
+    monkeypatch.setattr("app.composition.load_embedder", load)
+    service = make_service()
+    service.create_knowledge_base(KB)
+    service.start()
+    client = client_of(service)
+    body = {"query": LEAVE, "question": LEAVE, "knowledge_bases": [KB]}
+    search = {key: body[key] for key in ("query", "knowledge_bases")}
+    ask = {key: body[key] for key in ("question", "knowledge_bases")}
+    assert _code(client.post("/api/search", json=search)) == (503, "model_unavailable")
+    assert _code(client.post("/api/ask", json=ask)) == (503, "model_unavailable")
+    assert _code(client.post("/v1/embeddings", json={"input": "x"})) == (503, "model_unavailable")
+    streamed = client.post("/api/ask", json={**ask, "stream": True})
+    assert [name for name, _ in _events(streamed.text)] == ["error"]
+
+    file = ("files", ("年假.md", "员工每年享有年假五天。".encode()))
+    upload = client.post(f"/api/knowledge-bases/{quote(KB)}/documents", files=[file])
+    assert upload.status_code == 202
+    job = finished(client, upload.json()["job_id"])
+    assert (job["state"], job["error"]) == ("failed", "model_unavailable")
+
+    down = False
+    assert client.post(f"/api/jobs/{job['id']}/retry").status_code == 200
+    job = finished(client, job["id"])
+    assert (job["state"], job["error"], job["documents"][0]["state"]) == ("done", "", "ready")
+    assert _search(client, "年假有几天？")[0]["document"] == "年假.md"
