@@ -18,6 +18,7 @@ from app.composition import build_service
 from app.http.application import create_app
 from app.service import Service
 from app.settings import load_settings
+from loaders.isolation import IsolatedParser
 from models.embedder import Embedder
 from models.registry import load_embedder
 
@@ -46,13 +47,33 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.getbasetemp() / "models"
 
 
+class _SharedParser(IsolatedParser):
+    """Stays open when a service closes it, so that not every service starts processes of its own."""
+
+    def close(self) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
 def embedder(model_folder: Path) -> Iterator[Embedder]:
-    """The default embedder, loaded once; every service made in this process takes it."""
+    """The default embedder, loaded once.
+
+    Every service made in this process takes it, and the same processes that read files.
+    """
     loaded = load_embedder("default", cache_dir=model_folder, device="cpu", threads=2)
+    parsers: dict[bool, _SharedParser] = {}
+
+    def shared(*ocr: Any, **options: Any) -> _SharedParser:
+        if bool(ocr) not in parsers:
+            parsers[bool(ocr)] = _SharedParser(*ocr, **options)
+        return parsers[bool(ocr)]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app.composition, "load_embedder", lambda name, **options: loaded)
+        patch.setattr(app.composition, "IsolatedParser", shared)
         yield loaded
+    for parser in parsers.values():
+        IsolatedParser.close(parser)
 
 
 MakeService = Callable[..., Service]
