@@ -97,7 +97,7 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
 TestKnowledgeBaseMachine = KnowledgeBaseMachine.TestCase
 TestKnowledgeBaseMachine.settings = settings(
     max_examples=15,
-    stateful_step_count=12,
+    stateful_step_count=10,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
