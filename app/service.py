@@ -322,4 +322,4 @@ class Service:
             raise QuestionError(f"a question has 1 to {maximum} characters", maximum=maximum)
 
     def _remove_unreferenced(self, digests: set[str]) -> None:
-        self._parts.files.remove(self._parts.catalogue.unreferenced(digests))
+        self._parts.files.remove(digests, unreferenced=self._parts.catalogue.unreferenced)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,6 +136,13 @@ class Catalogue:
         if digest is None:
             raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
         return str(digest)
+
+    def digests(self, knowledge_base_id: int, names: Collection[str]) -> set[str]:
+        """Digests of the files that the documents of these names have now."""
+        inside = documents.c.knowledge_base_id == knowledge_base_id
+        with self.database.read() as connection:
+            found = connection.execute(select(documents.c.sha256).where(inside, documents.c.name.in_(names)))
+            return set(found.scalars())
 
     def same(self, knowledge_base_id: int, file: StoredFile, pipeline: str) -> DocumentInfo | None:
         """The document that `file` would only repeat: the same bytes through the same pipeline.

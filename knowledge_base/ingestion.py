@@ -220,8 +220,10 @@ class Ingestor:
             end = start + len(document_chunks)
             prepared.append(_prepared(file, document, document_chunks, vectors[start:end]))
             start = end
+        replaced = self._catalogue.digests(key.id, [file.name for _, file, *_ in batch])
         infos = self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=embedder)
         self._bring_up_to_date(key, save=False)
+        self._files.remove(replaced, unreferenced=self._catalogue.unreferenced)
         return [
             IngestedFile(file.name, "ready_with_problems" if info.problems else "ready", info, info.problems)
             for (_, file, *_), info in zip(batch, infos, strict=True)

@@ -91,6 +91,14 @@ def test_a_changed_file_replaces_its_old_self(home: Home) -> None:
     assert home.found("每晚八百元", "k") == {"a.md"}
 
 
+def test_the_bytes_of_a_replaced_file_are_given_back(home: Home) -> None:
+    home.add("k", {"a.md": LEAVE, "b.md": TRAVEL})
+    home.add("other", {"b.md": TRAVEL})
+    home.add("k", {"a.md": SERVER, "b.md": SERVER})
+    kept = {path.read_text(encoding="utf-8") for path in (home.folder / "files").glob("??/*")}
+    assert kept == {SERVER, TRAVEL}
+
+
 def test_a_file_may_go_back_to_its_first_text(home: Home) -> None:
     for text in (LEAVE, TRAVEL, LEAVE):
         (result,) = home.add("k", {"a.md": text})
