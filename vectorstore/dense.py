@@ -20,7 +20,7 @@ from vectorstore.rows import Rows
 
 INVERTED_FROM = 20_000
 """Entries from which exact search takes longer than the rest of a question (about 5 ms)."""
-GROWTH = 4
+GROWTH = 2
 """The inverted file is trained anew when the index has grown so many times."""
 FEW = 5_000
 """Up to so many allowed ids are compared one by one, without the inverted file."""

@@ -119,7 +119,7 @@ class HybridIndex:
         frequency = self._keyword.frequency()
         background = self._background
         asked = lexical.question(fold(text), lambda term: background.idf(term, *frequency(term)))
-        by_keyword = [entry for entry, _ in self._keyword.search(asked.terms, wide, allowed)]
+        by_keyword = [entry for entry, _ in self._keyword.search(asked.selective, wide, allowed)]
         cosines.update(self._dense.cosines(vector, [i for i in by_keyword if i not in cosines]))
         texts = self._keyword.texts(cosines)
         rows = np.empty((len(texts), len(PARTS)))

@@ -19,7 +19,7 @@ POINTS_PER_LIST = 40
 ROUNDS = 8
 RECALL = 0.995
 """Share of the ten nearest that the number of probed lists is chosen to find among known vectors."""
-MARGIN = 3
+MARGIN = 6
 """How many times more lists are probed than that, as questions lie farther from texts than texts do."""
 OVERSAMPLE = 6
 """Candidates taken for each entry wanted, to be scored exactly."""

@@ -17,6 +17,9 @@ WINDOW = 50
 OCCURRENCES = 8
 """Places looked at of one term in one text."""
 
+FEW_PHRASES = 4
+"""Below so many phrases, single characters are searched for too."""
+
 _QUESTION_WORDS = re.compile(
     "请问|为什么|什么时候|什么|怎么样|怎么|怎样|如何|为何|多少|多久|多大|多长|多高|多远"
     "|哪一?[个些位年种类项座所家部]|哪[里儿]|哪一?|几[个种次年位天]?|何[时地处种人者]?|谁|是否|[吗呢吧啊]"
@@ -45,6 +48,11 @@ class Question:
     def terms(self) -> list[str]:
         """All terms."""
         return [*self.phrases, *self.characters]
+
+    @property
+    def selective(self) -> list[str]:
+        """The terms to search for: characters, which very many texts hold, only where few phrases are."""
+        return list(self.phrases) if len(self.phrases) >= FEW_PHRASES else self.terms
 
 
 @dataclass(frozen=True, slots=True)
