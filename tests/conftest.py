@@ -13,7 +13,7 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 # Also for the processes that tests start.
 os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", GRADIO_ANALYTICS_ENABLED="False")
-for name in [name for name in os.environ if name.startswith("ZHIWEN_") and name != "ZHIWEN_REQUIRE_BROWSER"]:
+for name in [name for name in os.environ if name.startswith("ZHIWEN_")]:
     del os.environ[name]
 
 
@@ -25,7 +25,7 @@ def pytest_runtest_setup() -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip the browser tests where there is no browser, unless they must run."""
-    if CHROMIUM.exists() or os.environ.get("ZHIWEN_REQUIRE_BROWSER"):
+    if CHROMIUM.exists() or os.environ.get("REQUIRE_BROWSER_TEST"):
         return
     for item in items:
         if item.get_closest_marker("browser"):
