@@ -25,7 +25,7 @@ GROWTH = 2
 FEW = 5_000
 """Up to so many allowed ids are compared one by one, without the inverted file."""
 BATCH = 16_384
-TUNING_QUERIES = 64
+TUNING_QUERIES = 128
 
 
 class DenseIndex:
@@ -131,7 +131,7 @@ class DenseIndex:
             sample = self._rows.matrix[np.sort(generator.choice(len(ids), size, replace=False))]
         inverted = InvertedFile(sample, lists)
         inverted.trained_for = len(ids)
-        queries = sample[:: max(1, size // TUNING_QUERIES)]
+        queries = _midpoints(sample, generator)
         nearest = _Nearest(queries)
         for start in range(0, len(ids), BATCH):
             with self._lock.read():
@@ -173,6 +173,14 @@ class DenseIndex:
             if len(index._inverted) != len(index):
                 raise IndexFilesError(f"{path} does not fit the vectors beside it")
         return index
+
+
+def _midpoints(sample: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Unit vectors halfway between two entries: as hard to find the nearest of as questions are."""
+    pairs = generator.integers(len(sample), size=(2, TUNING_QUERIES))
+    middles = sample[pairs[0]] + sample[pairs[1]]
+    lengths = np.linalg.norm(middles, axis=1, keepdims=True)
+    return np.asarray(middles / np.maximum(lengths, 1e-6), dtype=np.float32)
 
 
 class _Nearest:

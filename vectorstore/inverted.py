@@ -17,17 +17,15 @@ from vectorstore.errors import IndexFilesError
 POINTS_PER_LIST = 40
 """Vectors that each list is trained on; FAISS advises 39 to 256."""
 ROUNDS = 8
-RECALL = 0.995
-"""Share of the ten nearest that the number of probed lists is chosen to find among known vectors."""
-MARGIN = 6
-"""How many times more lists are probed than that, as questions lie farther from texts than texts do."""
+RECALL = 0.991
+"""Share of the ten nearest of the tuning queries that is to be found."""
 OVERSAMPLE = 6
 """Candidates taken for each entry wanted, to be scored exactly."""
 
 
 def lists_for(count: int) -> int:
     """How many lists `count` vectors are divided into."""
-    return max(16, int(2 * count**0.5))
+    return max(16, int(4 * count**0.5))
 
 
 class InvertedFile:
@@ -78,15 +76,14 @@ class InvertedFile:
         return [entry for entry in found[0].tolist() if entry >= 0]
 
     def tune(self, queries: np.ndarray, nearest: np.ndarray) -> None:
-        """Probe `MARGIN` times the lists that find `RECALL` of `nearest`, ids of shape (queries, k)."""
+        """Probe as few lists as find `RECALL` of `nearest`, ids of shape (queries, k)."""
         k = nearest.shape[1]
-        for probes in (2**power for power in range(2, 20)):
+        for probes in dict.fromkeys(int(4 * 2 ** (step / 2)) for step in range(40)):
             self._index.nprobe = min(probes, self._index.nlist)
             _, found = self._index.search(queries, OVERSAMPLE * k)
             hits = [len(set(a) & set(b)) for a, b in zip(found.tolist(), nearest.tolist(), strict=True)]
             if sum(hits) >= RECALL * nearest.size or probes >= self._index.nlist:
-                break
-        self._index.nprobe = min(MARGIN * self._index.nprobe, self._index.nlist)
+                return
 
     def write(self, path: Path) -> None:
         """Write to one file."""
