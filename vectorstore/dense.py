@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from vectorstore.errors import IndexFilesError, IndexInputError
-from vectorstore.inverted import POINTS_PER_LIST, InvertedFile, lists_for
+from vectorstore.inverted import OVERSAMPLE, POINTS_PER_LIST, InvertedFile, lists_for
 from vectorstore.locks import ReadWriteLock
 from vectorstore.rows import Rows
 
@@ -76,12 +76,9 @@ class DenseIndex:
             count = min(k, len(self._rows) if wanted is None else len(wanted))
             if count <= 0:
                 return []
-            if wanted is not None and (self._inverted is None or len(wanted) <= FEW):
-                scores = self._cosines(vector, wanted)
-            elif self._inverted is not None:
-                scores = self._cosines(vector, self._inverted.candidates(vector, count, wanted))
-            else:
-                scores = self._nearest(vector, count)
+            scores = self._nominated(vector, count, wanted)
+            if len(scores) < count:
+                scores = self._nearest(vector, count) if wanted is None else self._cosines(vector, wanted)
         return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
 
     def cosines(self, vector: np.ndarray, ids: Iterable[int]) -> dict[int, float]:
@@ -93,6 +90,13 @@ class DenseIndex:
         if not present:
             return {}
         return dict(zip(present, (self._rows.take(present) @ vector).tolist(), strict=True))
+
+    def _nominated(self, vector: np.ndarray, count: int, wanted: Sequence[int] | None) -> dict[int, float]:
+        """What the inverted file finds; nothing where exact search is as fast."""
+        among = len(self._rows) if wanted is None else len(wanted)
+        if self._inverted is None or among <= OVERSAMPLE * count or (wanted is not None and among <= FEW):
+            return {}
+        return self._cosines(vector, self._inverted.candidates(vector, count, wanted))
 
     def _nearest(self, vector: np.ndarray, count: int) -> dict[int, float]:
         import faiss
