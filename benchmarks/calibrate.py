@@ -32,8 +32,8 @@ WIDE = 40
 """Entries taken from each arm; wider than in use, so that enough are left of half a collection."""
 NEGATIVES = 12
 """Chunks of other passages that a question is told apart from."""
-FALSE_REFUSALS = 0.047
-"""Share of the answerable questions of a set that the threshold may refuse; the bar is 0.05."""
+FALSE_REFUSALS = 0.05
+"""Share of the answerable questions of a set that the threshold may refuse, the bar of the design."""
 RARE = 3
 """Terms in fewer texts are left out of the background table."""
 
