@@ -37,11 +37,17 @@ ATTACK = """# 报销说明
 
 
 def _make_library(page: Page, name: str) -> None:
+    from playwright.sync_api import TimeoutError as PageTimeoutError
+
     page.get_by_role("tab", name="知识库").click()
     name_box = page.locator("#zw-library-name").locator("input, textarea")
-    if not name_box.is_visible():
-        page.get_by_role("button", name="新建知识库").click()
-    name_box.fill(name)
+    # While the page still loads, it may yet fold the form away that was open a moment ago.
+    for _ in range(3):
+        try:
+            name_box.fill(name, timeout=3000)
+            break
+        except PageTimeoutError:
+            page.get_by_role("button", name="新建知识库").click()
     page.locator("#zw-create").click()
     page.locator("#zw-header").get_by_role("heading", name=name).wait_for()
 
