@@ -26,6 +26,8 @@ FEW = 5_000
 """Up to so many allowed ids are compared one by one, without the inverted file."""
 BATCH = 16_384
 TUNING_QUERIES = 128
+TUNING_NOISE = 0.6
+"""Length of what is added to the sum of two unit vectors."""
 
 
 class DenseIndex:
@@ -135,7 +137,7 @@ class DenseIndex:
             sample = self._rows.matrix[np.sort(generator.choice(len(ids), size, replace=False))]
         inverted = InvertedFile(sample, lists)
         inverted.trained_for = len(ids)
-        queries = _midpoints(sample, generator)
+        queries = _between(sample, generator)
         nearest = _Nearest(queries)
         for start in range(0, len(ids), BATCH):
             with self._lock.read():
@@ -179,10 +181,15 @@ class DenseIndex:
         return index
 
 
-def _midpoints(sample: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Unit vectors halfway between two entries: as hard to find the nearest of as questions are."""
+def _between(sample: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Unit vectors between two entries and off their plane: at least as hard to serve as questions.
+
+    Entries themselves, or points that only lie among them, would promise too much: questions are
+    worded otherwise than texts, and their vectors lie apart.
+    """
     pairs = generator.integers(len(sample), size=(2, TUNING_QUERIES))
-    middles = sample[pairs[0]] + sample[pairs[1]]
+    noise = generator.normal(size=(TUNING_QUERIES, sample.shape[1])) * TUNING_NOISE / sample.shape[1] ** 0.5
+    middles = sample[pairs[0]] + sample[pairs[1]] + noise
     lengths = np.linalg.norm(middles, axis=1, keepdims=True)
     return np.asarray(middles / np.maximum(lengths, 1e-6), dtype=np.float32)
 
