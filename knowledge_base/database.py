@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
 from sqlalchemy import URL, Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -40,7 +41,12 @@ class Database:
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         try:
-            self._migrate()
+            # The first change to WAL mode fails at once, instead of waiting, while another does it.
+            with FileLock(f"{path}.lock"):
+                self._migrate()
+        except OSError as error:
+            self.close()
+            raise DataFolderError(f"cannot open {path}: {error.strerror}", reason=str(error)) from error
         except DatabaseError as error:
             self.close()
             raise DataFolderError(f"cannot open {path}: {error.orig}", reason=str(error.orig)) from error
