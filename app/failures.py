@@ -42,6 +42,7 @@ STATUS = {
     "model_not_found": 503,
     "model_unavailable": 503,
     "model_package_missing": 503,
+    "recognition_failed": 503,
     "model_error": 503,
     "file_not_found": 404,
     "page_not_found": 404,

@@ -160,7 +160,7 @@ class Ingestor:
                 flush()
                 raise
             except LoaderError as error:
-                finish(position, failed(file.name, error))
+                finish(position, failed(file.name, error, retryable=error.retryable))
                 continue
             pending.append((position, file, document, chunks))
             if sum(len(waiting) for *_, waiting in pending) >= COMMIT_CHUNKS:

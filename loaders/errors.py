@@ -7,6 +7,8 @@ class LoaderError(Exception):
     """A file cannot be read. `details` fill the message shown to users."""
 
     code = "unreadable_file"
+    retryable = False
+    """Whether the same file may be read another time, because the failure lay outside it."""
 
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
@@ -49,10 +51,21 @@ class LimitExceededError(LoaderError):
     code = "limit_exceeded"
 
 
-class LoadingCancelledError(LoaderError):
+class LoadInterruptedError(LoaderError):
+    """Something outside the file ended the load. No loader may turn it into a problem of a part."""
+
+
+class LoadingCancelledError(LoadInterruptedError):
     """The caller cancelled between two pages."""
 
     code = "cancelled"
+
+
+class RecognitionFailedError(LoadInterruptedError):
+    """The OCR engine cannot be built or has failed."""
+
+    code = "recognition_failed"
+    retryable = True
 
 
 class PageNotFoundError(LoaderError):

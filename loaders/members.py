@@ -16,7 +16,7 @@ from typing import BinaryIO
 from loaders.base import Limits, Loader, LoadOptions
 from loaders.cleaning import clean_line
 from loaders.document import Block, Box, Line, Page, Problem
-from loaders.errors import LimitExceededError, LoaderError, LoadingCancelledError
+from loaders.errors import LimitExceededError, LoaderError, LoadInterruptedError
 from loaders.package import BROKEN_ZIP
 
 _COPY_BYTES = 256 * 1024
@@ -96,7 +96,7 @@ def member_pages(member: Member, options: LoadOptions, budget: Budget) -> Iterat
     try:
         budget.take_file()
         yield from _under(name, _parse(member, name, options, budget))
-    except LoadingCancelledError:
+    except LoadInterruptedError:
         raise
     except LimitExceededError as error:
         if error.details.get("limit") in ("archive_files", "archive_ratio") and budget_spent(budget):

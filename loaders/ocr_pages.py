@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from loaders.base import RecognisedLine, TextRecogniser
 from loaders.cleaning import clean_line
 from loaders.document import Block, Box, Line, Problem
+from loaders.errors import LoaderError, RecognitionFailedError
 from loaders.layout import TextLine
 from loaders.paragraphs import PageFrame, build_blocks
 
@@ -50,15 +51,15 @@ def read_picture(image: np.ndarray, ocr: TextRecogniser, *, page: int) -> OcrRes
     """Recognise the text of an RGB picture of shape (height, width, 3), uint8.
 
     A picture that is hard to read is tried turned as well, since scans lie on their side or
-    upside down; boxes refer to the picture as it was given.
+    upside down; boxes refer to the picture as it was given. Raises `RecognitionFailedError`.
     """
-    lines = _usable(ocr.recognise(image))
+    lines = _recognise(image, ocr)
     best, turns = lines, 0
     if lines and _mean(lines) < _DOUBTFUL:
         import numpy as np
 
         for quarter in (1, 3, 2):
-            turned = _usable(ocr.recognise(np.ascontiguousarray(np.rot90(image, quarter))))
+            turned = _recognise(np.ascontiguousarray(np.rot90(image, quarter)), ocr)
             if _weight(turned) > 1.2 * _weight(best):
                 best, turns = turned, quarter
             if _mean(best) > 0.9:
@@ -71,7 +72,14 @@ def read_picture(image: np.ndarray, ocr: TextRecogniser, *, page: int) -> OcrRes
     return OcrResult(tuple(_layout(best, width, height, turns, page)), _mean(best))
 
 
-def _usable(lines: Sequence[RecognisedLine]) -> list[RecognisedLine]:
+def _recognise(image: np.ndarray, ocr: TextRecogniser) -> list[RecognisedLine]:
+    """The lines that are more than noise. A failure of the engine says nothing about the file."""
+    try:
+        lines = ocr.recognise(image)
+    except (LoaderError, MemoryError):
+        raise
+    except Exception as error:
+        raise RecognitionFailedError(f"The OCR engine failed: {error}"[:300]) from error
     return [line for line in lines if line.confidence >= _NOISE and line.text.strip()]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from loaders.base import Loader, LoadOptions
 from loaders.document import Block, Page, Problem
-from loaders.errors import LoaderError, LoadingCancelledError
+from loaders.errors import LoaderError, LoadInterruptedError
 from loaders.layout import TextLine, regions
 from loaders.package import open_package, parser_errors
 from loaders.paragraphs import PageFrame
@@ -54,7 +54,7 @@ class PptxLoader(Loader):
                 try:
                     slide = presentation.part.related_slide(identifier.rId)
                     page = _SlideReader(frame, pictures).read(slide)
-                except (LoadingCancelledError, MemoryError):
+                except (LoadInterruptedError, MemoryError):
                     raise
                 except Exception as error:
                     reason = f"The slide cannot be read: {type(error).__name__}: {error}"[:300]
@@ -129,7 +129,7 @@ class _SlideReader:
                         self._read_shapes(shape.shapes, place.inside(shape), depth + 1)
                 else:
                     self._read_shape(shape, place.rectangle(shape, self._frame))
-            except (LoadingCancelledError, MemoryError):
+            except (LoadInterruptedError, MemoryError):
                 raise
             except LoaderError as error:
                 self._problems.append(Problem("unreadable_picture", str(error), self._frame.number))

@@ -6,7 +6,7 @@ import pytest
 
 from knowledge_base.errors import DocumentNotFoundError, EmbedderChangedError, KnowledgeBaseNotFoundError
 from knowledge_base.ingestion import IngestedFile, Progress
-from loaders.errors import DamagedFileError, LoadingCancelledError
+from loaders.errors import DamagedFileError, LoadingCancelledError, RecognitionFailedError
 from tests.knowledge_base.doubles import BigramEmbedder, Home, InProcessParser, open_home, sections
 
 LEAVE = "员工每年享有十五天年假，须提前申请。"
@@ -143,6 +143,19 @@ def test_a_failing_file_stops_no_other(home: Home) -> None:
     assert set(home.texts("k")) == {"a.md", "b.md"}
     stored = [path for path in (home.folder / "files").rglob("*") if path.is_file()]
     assert len(stored) == 2, "nothing of a failed file is left"
+
+
+def test_a_file_whose_recognition_failed_can_be_tried_again(home: Home) -> None:
+    def fail(_: str) -> None:
+        raise RecognitionFailedError("the engine cannot be built")
+
+    home.parser.before = fail
+    (result,) = home.add("k", {"a.md": LEAVE})
+    assert (result.state, [p.code for p in result.problems], result.retryable) == (
+        "failed",
+        ["recognition_failed"],
+        True,
+    )
 
 
 def test_a_damaged_new_version_leaves_the_old_one(home: Home) -> None:

@@ -19,6 +19,7 @@ from loaders.errors import (
     LimitExceededError,
     LoadingCancelledError,
     NoTextError,
+    RecognitionFailedError,
     UnsupportedFormatError,
 )
 from loaders.isolation import IsolatedParser
@@ -125,10 +126,14 @@ def test_pages_before_a_crash_are_kept(parser: IsolatedParser, tmp_path: Path) -
         next(pages)
 
 
-def test_an_engine_that_fails_is_an_error(parser: IsolatedParser, tmp_path: Path) -> None:
+def test_an_engine_that_fails_is_not_the_files_fault(parser: IsolatedParser, tmp_path: Path) -> None:
     before = worker_of(parser, tmp_path)
-    with pytest.raises(DamagedFileError, match="engine"):
+    with pytest.raises(RecognitionFailedError, match="engine") as caught:
         parser.parse(picture(tmp_path, FAIL), name="a.tif")
+    assert caught.value.retryable
+    # Also where it is one of many parts, whose own faults would be problems.
+    with pytest.raises(RecognitionFailedError):
+        parser.parse(zip_of({"a.tif": picture(tmp_path, FAIL).read_bytes()}, tmp_path / "z"), name="a.zip")
     assert worker_of(parser, tmp_path) == before
 
 

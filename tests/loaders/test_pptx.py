@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from loaders.base import Limits, RecognisedLine
 from loaders.document import Box
-from loaders.errors import DamagedFileError, LoadingCancelledError
+from loaders.errors import DamagedFileError, LoadingCancelledError, RecognitionFailedError
 from loaders.pptx import PptxLoader
 from tests.loaders.office_files import (
     SHARED,
@@ -167,6 +167,15 @@ def slide_of(data: BytesIO, folder: Path) -> Path:
     path = folder / "a.pptx"
     slides.save(path)
     return path
+
+
+def test_an_engine_that_fails_ends_the_load(tmp_path: Path) -> None:
+    class Broken:
+        def recognise(self, image: object) -> list[RecognisedLine]:
+            raise OSError("no model")
+
+    with pytest.raises(RecognitionFailedError, match="no model"):
+        load(LOADER, slide_of(picture(), tmp_path), ocr=Broken())
 
 
 def test_pictures_without_an_engine_are_a_problem(tmp_path: Path) -> None:
