@@ -73,9 +73,9 @@ class Catalogue:
             return _key(connection, knowledge_bases.c.id == key.id, name=key.name)
 
     def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
-        """All knowledge bases by name."""
+        """All knowledge bases by name, without those that only one conversation uses."""
         with self.database.read() as connection:
-            return _infos(connection)
+            return _infos(connection, knowledge_bases.c.session_id.is_(None))
 
     def knowledge_base(self, name: str) -> KnowledgeBaseInfo:
         """One knowledge base. Raises `KnowledgeBaseNotFoundError`."""

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.database import HEAD, MIGRATIONS, Database
@@ -34,6 +35,39 @@ def test_migrations_make_the_tables_of_the_code(database: Database) -> None:
     with database.read() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == [HEAD]
+
+
+def test_a_catalogue_of_the_first_version_keeps_its_documents(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    path = tmp_path / "catalogue.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO knowledge_bases VALUES "
+            "(1, '制度', '', '2026-01-02 03:04:05.000000', 3, 'bigrams/64')",
+            "INSERT INTO documents VALUES ('d1', 1, '中文-a_b%.md', 'ab', 7, 'markdown', 2, '[]', 'p', "
+            "'2026-01-02 03:04:05.000000', '2026-01-02 03:04:05.000000')",
+            "INSERT INTO chunks VALUES "
+            "(5, 'd1', 1, 0, 0, 2, NULL, 'paragraph', '正文', '', '', '[]', '[]', x'00', 1)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+
+    database = Database(path)
+    (info,) = Catalogue(database).documents(1)
+    assert (info.id, info.name, info.chunks) == ("d1", "中文-a_b%.md", 1)
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        names = connection.execute(text("SELECT knowledge_base_id, name, document_id FROM document_names"))
+        assert names.all() == [(1, "中文-a_b%.md", "d1")]
+        versions = connection.execute(
+            text("SELECT document_id, number, name, sha256, size, pages, chunks FROM document_versions")
+        )
+        assert versions.all() == [("d1", 1, "中文-a_b%.md", "ab", 7, 2, 1)]
+    database.close()
 
 
 def test_the_catalogue_is_durable_and_keeps_its_references(database: Database) -> None:
