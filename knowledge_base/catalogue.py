@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from knowledge_base import chunk_rows, document_rows
@@ -32,6 +32,8 @@ class KnowledgeBaseKey:
     name: str
     revision: int
     embedder: str
+    generation: int
+    """The generation of its chunks: that which is searched, unless a rebuild asks for the next."""
 
 
 class Catalogue:
@@ -198,7 +200,7 @@ class Catalogue:
                     document_rows.replace(
                         connection, key.id, document_id, document, pipeline=pipeline, embedder=embedder
                     )
-            if chunk_rows.embedders(connection, key.id) - {embedder}:
+            if chunk_rows.embedders(connection, key.id, present.generation) - {embedder}:
                 raise _embedder_changed(present)
             _bump(connection, key.id, embedder=embedder)
 
@@ -233,7 +235,7 @@ def _key(connection: Connection, condition: ColumnElement[bool], *, name: str) -
     row = connection.execute(select(knowledge_bases).where(condition)).first()
     if row is None:
         raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
-    return KnowledgeBaseKey(row.id, row.name, row.revision, row.embedder)
+    return KnowledgeBaseKey(row.id, row.name, row.revision, row.embedder, row.generation)
 
 
 def _embedder_changed(key: KnowledgeBaseKey) -> EmbedderChangedError:
@@ -248,18 +250,15 @@ def _is_named(name: str) -> ColumnElement[bool]:
 
 
 def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnowledgeBaseInfo]:
-    def count(table: Any) -> Any:
-        matching = table.c.knowledge_base_id == knowledge_bases.c.id
-        return (
-            select(func.count())
-            .select_from(table)
-            .where(matching)
-            .correlate(knowledge_bases)
-            .scalar_subquery()
-        )
+    def count(table: Table, *matching: ColumnElement[bool]) -> ScalarSelect[int]:
+        inside = table.c.knowledge_base_id == knowledge_bases.c.id
+        counted = select(func.count()).select_from(table).where(inside, *matching)
+        return counted.correlate(knowledge_bases).scalar_subquery()
 
     statement = select(
-        knowledge_bases, count(documents).label("documents"), count(chunks).label("chunks")
+        knowledge_bases,
+        count(documents).label("documents"),
+        count(chunks, chunks.c.generation == knowledge_bases.c.generation).label("chunks"),
     ).where(*conditions)
     rows = connection.execute(statement.order_by(knowledge_bases.c.name))
     return [

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Column, Connection, Row, ScalarSelect, delete, func, insert, select, update
 
 from knowledge_base.tables import chunks, documents, knowledge_bases, vectors
 from knowledge_base.types import Hit
@@ -48,30 +48,38 @@ def replace_chunks(
     new_vectors: np.ndarray,
     *,
     embedder: str,
+    generation: int,
 ) -> None:
-    """Make `new_chunks` the document's only ones; those unchanged keep their ids and vectors.
+    """Make `new_chunks` the document's only ones in a generation; those unchanged keep their ids and vectors.
 
     `new_vectors` has shape (len(new_chunks), dimension), float32.
     """
+    of_document = (chunks.c.document_id == document_id) & (chunks.c.generation == generation)
     old: dict[tuple[bytes, str], list[int]] = defaultdict(list)
     for row in connection.execute(
         select(chunks.c.id, chunks.c.search_hash, chunks.c.text)
         .join(vectors, vectors.c.chunk_id == chunks.c.id)
-        .where(chunks.c.document_id == document_id, vectors.c.embedder == embedder)
+        .where(of_document, vectors.c.embedder == embedder)
         .order_by(chunks.c.position.desc())
     ):
         old[row.search_hash, row.text].append(row.id)
     kept: set[int] = set()
     added: list[tuple[dict[str, Any], np.ndarray]] = []
     for position, (chunk, vector) in enumerate(zip(new_chunks, new_vectors, strict=True)):
-        values = _values(chunk, position, document_id, knowledge_base_id)
+        values = {
+            "document_id": document_id,
+            "knowledge_base_id": knowledge_base_id,
+            "generation": generation,
+            "position": position,
+            **_values(chunk),
+        }
         same = old[values["search_hash"], chunk.text]
         if same:
             kept.add(same[-1])
             connection.execute(update(chunks).where(chunks.c.id == same.pop()).values(values))
         else:
             added.append((values, vector))
-    stale = select(chunks.c.id).where(chunks.c.document_id == document_id)
+    stale = select(chunks.c.id).where(of_document)
     ids = [id for (id,) in connection.execute(stale) if id not in kept]
     for batch in _batches(ids):
         connection.execute(delete(chunks).where(chunks.c.id.in_(batch)))
@@ -87,16 +95,40 @@ def revision(connection: Connection, knowledge_base_id: int) -> int:
     return connection.execute(statement).scalar() or 0
 
 
-def embedders(connection: Connection, knowledge_base_id: int) -> set[str]:
-    """Fingerprints of the embedders whose vectors the knowledge base holds: one at most."""
+def embedders(connection: Connection, knowledge_base_id: int, generation: int) -> set[str]:
+    """Fingerprints of the embedders whose vectors the generation holds: one at most."""
     statement = select(vectors.c.embedder).distinct().join(chunks, chunks.c.id == vectors.c.chunk_id)
-    return set(connection.execute(statement.where(chunks.c.knowledge_base_id == knowledge_base_id)).scalars())
+    inside = (chunks.c.knowledge_base_id == knowledge_base_id) & (chunks.c.generation == generation)
+    return set(connection.execute(statement.where(inside)).scalars())
 
 
-def enabled_ids(connection: Connection, knowledge_base_id: int) -> set[int]:
-    """Ids of the chunks that may be found."""
-    statement = select(chunks.c.id).where(chunks.c.knowledge_base_id == knowledge_base_id, chunks.c.enabled)
+def enabled_ids(connection: Connection, knowledge_base_id: int, generation: int) -> set[int]:
+    """Ids of the generation's chunks that may be found."""
+    statement = select(chunks.c.id).where(
+        chunks.c.knowledge_base_id == knowledge_base_id,
+        chunks.c.generation == generation,
+        chunks.c.enabled,
+    )
     return set(connection.execute(statement).scalars())
+
+
+def served(connection: Connection, knowledge_base_id: int) -> int:
+    """The generation that is searched."""
+    statement = select(knowledge_bases.c.generation).where(knowledge_bases.c.id == knowledge_base_id)
+    return connection.execute(statement).scalar() or 0
+
+
+def served_count(document_id: Column[Any]) -> ScalarSelect[int]:
+    """How many chunks of a document are searched, for a statement that has the column `document_id`."""
+    document, knowledge_base = documents.alias(), knowledge_bases.alias()
+    return (
+        select(func.count(chunks.c.id))
+        .join(document, document.c.id == chunks.c.document_id)
+        .join(knowledge_base, knowledge_base.c.id == document.c.knowledge_base_id)
+        .where(document.c.id == document_id, chunks.c.generation == knowledge_base.c.generation)
+        .correlate(document_id.table)
+        .scalar_subquery()
+    )
 
 
 def index_entries(
@@ -123,8 +155,13 @@ def document_chunk_ids(connection: Connection, document_ids: Collection[str]) ->
 
 
 def document_chunks(connection: Connection, document_id: str) -> list[Row[Any]]:
-    """A document's chunks in order, as rows of the table."""
-    statement = select(chunks).where(chunks.c.document_id == document_id).order_by(chunks.c.position)
+    """A document's chunks that are searched, in order, as rows of the table."""
+    statement = (
+        select(chunks)
+        .join(knowledge_bases, knowledge_bases.c.id == chunks.c.knowledge_base_id)
+        .where(chunks.c.document_id == document_id, chunks.c.generation == knowledge_bases.c.generation)
+        .order_by(chunks.c.position)
+    )
     return list(connection.execute(statement))
 
 
@@ -176,7 +213,7 @@ def to_chunk(row: Row[Any]) -> Chunk:
     )
 
 
-def _values(chunk: Chunk, position: int, document_id: str, knowledge_base_id: int) -> dict[str, Any]:
+def _values(chunk: Chunk) -> dict[str, Any]:
     lines = [
         [
             line.start,
@@ -187,9 +224,6 @@ def _values(chunk: Chunk, position: int, document_id: str, knowledge_base_id: in
         for line in chunk.lines
     ]
     return {
-        "document_id": document_id,
-        "knowledge_base_id": knowledge_base_id,
-        "position": position,
         "start": chunk.start,
         "end": chunk.end,
         "page": chunk.page,

@@ -9,12 +9,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from knowledge_base import chunk_rows
 from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.files import StoredFile
-from knowledge_base.tables import chunks, documents
+from knowledge_base.tables import documents
 from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, Problem
 
@@ -39,12 +39,7 @@ def now() -> datetime:
 
 def infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[DocumentInfo]:
     """Documents that meet the conditions, by name."""
-    count = (
-        select(func.count())
-        .where(chunks.c.document_id == documents.c.id)
-        .correlate(documents)
-        .scalar_subquery()
-    )
+    count = chunk_rows.served_count(documents.c.id)
     rows = connection.execute(
         select(documents, count.label("chunks")).where(*conditions).order_by(documents.c.name)
     )
@@ -112,7 +107,13 @@ def replace(
         update(documents).where(documents.c.id == document_id).values(_values(document, pipeline))
     )
     chunk_rows.replace_chunks(
-        connection, knowledge_base_id, document_id, document.chunks, document.vectors, embedder=embedder
+        connection,
+        knowledge_base_id,
+        document_id,
+        document.chunks,
+        document.vectors,
+        embedder=embedder,
+        generation=chunk_rows.served(connection, knowledge_base_id),
     )
 
 

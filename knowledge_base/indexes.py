@@ -52,8 +52,8 @@ class IndexCache:
         self._folder = folder
         self._make = make
         self._load = load
-        self._entries: dict[int, _Entry] = {}
-        self._locks: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)
+        self._entries: dict[tuple[int, int], _Entry] = {}
+        self._locks: defaultdict[tuple[int, int], threading.Lock] = defaultdict(threading.Lock)
 
     def index(self, key: KnowledgeBaseKey, *, dimension: int, wait: bool = True) -> SearchIndex:
         """The index at `key.revision` or later.
@@ -61,13 +61,13 @@ class IndexCache:
         With `wait` False, while another thread brings the index up to date, its last state is
         returned instead: searches need not wait for an ingestion.
         """
-        entry = self._entries.get(key.id)
+        entry = self._entries.get((key.id, key.generation))
         if entry is not None and entry.embedder == key.embedder:
             if entry.revision >= key.revision:
                 return entry.index
-            if not wait and self._locks[key.id].locked():
+            if not wait and self._locks[key.id, key.generation].locked():
                 return entry.index
-        with self._locks[key.id]:
+        with self._locks[key.id, key.generation]:
             return self._current(key, dimension).index
 
     def save(self, key: KnowledgeBaseKey) -> None:
@@ -75,12 +75,12 @@ class IndexCache:
 
         Where that fails, for want of space or rights, the index is rebuilt at the next start.
         """
-        with self._locks[key.id]:
-            entry = self._entries.get(key.id)
+        with self._locks[key.id, key.generation]:
+            entry = self._entries.get((key.id, key.generation))
             if entry is None or entry.saved_revision == entry.revision:
                 return
             try:
-                self._write(entry, self._folder / str(key.id))
+                self._write(entry, self._place(key.id, key.generation))
             except (OSError, RuntimeError, VectorStoreError) as error:  # FAISS raises RuntimeError
                 logger.warning("index of knowledge base %d cannot be saved: %s", key.id, error)
             else:
@@ -93,22 +93,31 @@ class IndexCache:
         entry.index.save(folder / "index")
         (folder / _STATE).write_text(json.dumps({"embedder": entry.embedder}), encoding="utf-8")
 
-    def drop(self, knowledge_base_id: int) -> None:
-        """Forget an index and delete its files."""
-        with self._locks[knowledge_base_id]:
-            self._entries.pop(knowledge_base_id, None)
-            shutil.rmtree(self._folder / str(knowledge_base_id), ignore_errors=True)
+    def drop(self, knowledge_base_id: int, *, generation: int | None = None) -> None:
+        """Forget the indexes of all generations, or of one, and delete their files."""
+        numbers = {number for id, number in list(self._entries) if id == knowledge_base_id}
+        for place in self._folder.glob(f"{knowledge_base_id}*"):
+            prefix, _, suffix = place.name.partition("-")
+            if prefix == str(knowledge_base_id):
+                numbers.add(int(suffix or 0))
+        for number in numbers if generation is None else {generation}:
+            with self._locks[knowledge_base_id, number]:
+                self._entries.pop((knowledge_base_id, number), None)
+                shutil.rmtree(self._place(knowledge_base_id, number), ignore_errors=True)
+
+    def _place(self, knowledge_base_id: int, generation: int) -> Path:
+        return self._folder / (f"{knowledge_base_id}-{generation}" if generation else f"{knowledge_base_id}")
 
     def _current(self, key: KnowledgeBaseKey, dimension: int) -> _Entry:
-        entry = self._entries.get(key.id)
+        entry = self._entries.get((key.id, key.generation))
         if entry is None or entry.embedder != key.embedder:
             entry = self._open(key, dimension)
-        self._catch_up(entry, key.id)
-        self._entries[key.id] = entry
+        self._catch_up(entry, key)
+        self._entries[key.id, key.generation] = entry
         return entry
 
     def _open(self, key: KnowledgeBaseKey, dimension: int) -> _Entry:
-        folder = self._folder / str(key.id)
+        folder = self._place(key.id, key.generation)
         try:
             state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
             if state["embedder"] == key.embedder:
@@ -120,12 +129,12 @@ class IndexCache:
             logger.warning("index of knowledge base %d cannot be read (%s); rebuilding it", key.id, error)
         return _Entry(self._make(dimension), key.embedder, -1, -1)
 
-    def _catch_up(self, entry: _Entry, knowledge_base_id: int) -> None:
+    def _catch_up(self, entry: _Entry, key: KnowledgeBaseKey) -> None:
         with self._database.read() as connection:
-            revision = chunk_rows.revision(connection, knowledge_base_id)
+            revision = chunk_rows.revision(connection, key.id)
             if revision == entry.revision:
                 return
-            wanted = chunk_rows.enabled_ids(connection, knowledge_base_id)
+            wanted = chunk_rows.enabled_ids(connection, key.id, key.generation)
             present = entry.index.ids()
             # New before old: meanwhile a search finds both, and the catalogue leaves out the old.
             for ids, texts, vectors in chunk_rows.index_entries(connection, wanted - present):

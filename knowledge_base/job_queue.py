@@ -9,12 +9,13 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
+from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.document_rows import now
 from knowledge_base.errors import JobNotFoundError, JobStateError, QueueFullError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.ingestion import IngestedFile
-from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
+from knowledge_base.tables import documents, job_files, jobs, knowledge_bases
 from knowledge_base.types import JobFile, JobInfo, JobState
 from loaders.document import Problem
 
@@ -204,12 +205,7 @@ def _jobs(connection: Connection, *conditions: ColumnElement[bool], limit: int =
 
 
 def _files(connection: Connection, job_id: str) -> tuple[JobFile, ...]:
-    count = (
-        select(func.count())
-        .where(chunks.c.document_id == job_files.c.document_id)
-        .correlate(job_files)
-        .scalar_subquery()
-    )
+    count = chunk_rows.served_count(job_files.c.document_id)
     rows = connection.execute(
         select(job_files, documents.c.pages, count.label("chunks"))
         .join(documents, documents.c.id == job_files.c.document_id, isouter=True)
