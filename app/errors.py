@@ -49,6 +49,36 @@ class UploadError(ApplicationError):
     code = "no_file"
 
 
+class NotAFileError(ApplicationError):
+    """A path given on the command line is a pipe, a socket or a device."""
+
+    code = "not_a_file"
+
+
+class OutsideLinkError(ApplicationError):
+    """A link found in a folder leads out of it."""
+
+    code = "outside_link"
+
+
+class UsageError(ApplicationError):
+    """A command is not used as its help says."""
+
+    code = "usage"
+
+
+class UnreadableTextError(ApplicationError):
+    """A request's body is no text, or text with characters that cannot be."""
+
+    code = "unreadable_text"
+
+
+class RepeatedNameError(ApplicationError):
+    """Several files are given under one name, of which each would replace the one before."""
+
+    code = "repeated_name"
+
+
 class TooManyFilesError(ApplicationError):
     """An upload holds more files than the settings allow."""
 

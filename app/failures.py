@@ -10,7 +10,7 @@ from app import messages
 from app.errors import ApplicationError
 from app.messages import Language, error_text
 from knowledge_base.errors import KnowledgeBaseError
-from loaders.document import Problem
+from loaders.document import Problem, plain_details
 from loaders.errors import LoaderError
 from models.errors import ModelError
 from vectorstore.errors import VectorStoreError
@@ -38,6 +38,7 @@ STATUS = {
     "damaged_file": 422,
     "encrypted_file": 422,
     "limit_exceeded": 413,
+    "out_of_memory": 413,
     "cancelled": 409,
     "model_not_found": 503,
     "model_unavailable": 503,
@@ -46,6 +47,11 @@ STATUS = {
     "model_error": 503,
     "file_not_found": 404,
     "page_not_found": 404,
+    "not_a_file": 422,
+    "outside_link": 422,
+    "usage": 422,
+    "unreadable_text": 422,
+    "repeated_name": 422,
     "no_file": 422,
     "too_many_files": 413,
     "unknown_model": 404,
@@ -73,7 +79,7 @@ class Failure:
         """Describe an error; one that is not ours tells nothing of the inside."""
         if not isinstance(error, KNOWN):
             return cls("internal_error", error_text("internal_error", language, ""), 500, {})
-        details = {key: value for key, value in error.details.items() if isinstance(value, str | int | float)}
+        details = plain_details(error.details)
         message = error_text(error.code, language, str(error), **details)
         return cls(error.code, message, STATUS.get(error.code, 500), details)
 
@@ -84,7 +90,7 @@ class Failure:
 
 def problem_text(problem: Problem, language: Language, *, name: str) -> str:
     """What to tell a user about a document's problem."""
-    return messages.problem_text(problem.code, language, problem.message, name=name)
+    return messages.problem_text(problem.code, language, problem.message, **{"name": name, **problem.details})
 
 
 def terminal_language(setting: Language | Literal["auto"] = "auto") -> Language:

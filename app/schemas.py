@@ -26,6 +26,7 @@ class Problem(_Schema):
     page: int | None
     code: str
     message: str
+    details: dict[str, Any] = {}
 
 
 class Document(_Schema):
@@ -190,7 +191,12 @@ def chunk(chunk_id: int, found: loaded.Chunk) -> Chunk:
 
 def _problems(found: Sequence[loaded.Problem], name: str, language: Language) -> list[Problem]:
     """A document's problems, each with its text for users."""
-    return [Problem(page=p.page, code=p.code, message=problem_text(p, language, name=name)) for p in found]
+    return [
+        Problem(
+            page=p.page, code=p.code, message=problem_text(p, language, name=name), details=dict(p.details)
+        )
+        for p in found
+    ]
 
 
 def _fields(item: Any) -> dict[str, Any]:

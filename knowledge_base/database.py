@@ -85,7 +85,8 @@ class Database:
             return
         if version is not None and version > HEAD:
             raise DataFolderError(
-                f"the data in {self._path.parent} was written by a newer version ({version})", version=version
+                f"the data in {self._path.parent} was written by a newer version ({version})",
+                reason=f"version {version} > {HEAD}",
             )
         # Imported here because a current catalogue, the usual case, does without it.
         from alembic import command

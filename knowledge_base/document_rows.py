@@ -124,7 +124,7 @@ def _values(document: PreparedDocument, pipeline: str) -> dict[str, Any]:
         "size": document.file.size,
         "format": document.format,
         "pages": document.pages,
-        "problems": [{"code": p.code, "message": p.message, "page": p.page} for p in document.problems],
+        "problems": [problem.stored() for problem in document.problems],
         "pipeline": pipeline,
         "updated_at": now(),
     }

@@ -20,7 +20,7 @@ from knowledge_base.errors import DocumentNotFoundError, EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.types import DocumentInfo
-from loaders.document import Chunk, ParsedDocument, Problem
+from loaders.document import Chunk, ParsedDocument, Problem, plain_details
 from loaders.errors import LoaderError, LoadingCancelledError
 from loaders.splitter import Splitter
 from models.errors import ModelError
@@ -278,7 +278,8 @@ def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedF
     """The outcome of a file that could not be ingested."""
     code = getattr(error, "code", "internal_error")
     logger.info("file failed: %s", code)
-    return IngestedFile(name, "failed", None, (Problem(code, str(error)),), retryable)
+    problem = Problem(code, str(error), details=plain_details(getattr(error, "details", {})))
+    return IngestedFile(name, "failed", None, (problem,), retryable)
 
 
 def _prepared(

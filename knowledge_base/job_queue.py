@@ -159,9 +159,7 @@ class JobQueue:
                     state=result.state,
                     document_id=result.document.id if result.document else None,
                     retryable=result.retryable,
-                    problems=[
-                        {"code": p.code, "message": p.message, "page": p.page} for p in result.problems
-                    ],
+                    problems=[problem.stored() for problem in result.problems],
                 )
             )
 

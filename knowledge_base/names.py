@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 
 from knowledge_base.errors import InvalidNameError
 
 KNOWLEDGE_BASE_NAME_LENGTH = 200
 DOCUMENT_NAME_LENGTH = 400
 
-# Surrogates cannot be stored; controls, line separators and direction marks make two names look alike.
-_UNUSABLE = {"Cc", "Cs", "Zl", "Zp"}
-_DIRECTION_MARKS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+# Surrogates cannot be stored; controls, line separators and what nobody sees (direction marks, zero-width
+# characters, byte order marks) make two names look alike.
+_UNUSABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+_JOINER = "\u200d"
+# What an emoji of several parts is made of, besides the joiners between them.
+_PICTURES = {"So", "Sk", "Mn", "Me"}
 
 
 def normalised(name: str) -> str:
     """The one spelling under which a name is stored: NFC, trimmed."""
     return unicodedata.normalize("NFC", name).strip()
+
+
+def repeated(names: Iterable[str]) -> list[str]:
+    """The names, normalised, that come more than once."""
+    counts = Counter(map(normalised, names))
+    return [name for name, count in counts.items() if count > 1]
 
 
 def knowledge_base_name(name: str) -> str:
@@ -42,6 +54,18 @@ def _checked(name: str, length: int) -> str:
         raise InvalidNameError("the name is empty", name=name, reason="empty")
     if len(cleaned) > length:
         raise InvalidNameError(f"the name is longer than {length} characters", name=name, reason="length")
-    if any(unicodedata.category(c) in _UNUSABLE or c in _DIRECTION_MARKS for c in cleaned):
-        raise InvalidNameError("the name holds control characters", name=name, reason="control")
+    for position, character in enumerate(cleaned):
+        if character == _JOINER and _joins_pictures(cleaned, position):
+            continue
+        if unicodedata.category(character) in _UNUSABLE or character in _FILLERS:
+            raise InvalidNameError(
+                f"the name holds the control or invisible character U+{ord(character):04X}",
+                name=name,
+                reason="control",
+            )
     return cleaned
+
+
+def _joins_pictures(name: str, position: int) -> bool:
+    around = (name[position - 1 : position], name[position + 1 : position + 2])
+    return all(character and unicodedata.category(character) in _PICTURES for character in around)

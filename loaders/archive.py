@@ -71,18 +71,18 @@ def _read(
     raw = member_name(member)
     name = shown_name(raw)
     if stat.S_ISLNK(member.external_attr >> 16):
-        yield _refused(name, "unsafe_member", "it is a link")
+        yield _refused(name, "it is a link")
     elif (
         raw.startswith(("/", "\\")) or raw[1:2] == ":" or ".." in PurePosixPath(raw.replace("\\", "/")).parts
     ):
-        yield _refused(name, "unsafe_member", "its name leads out of the archive")
+        yield _refused(name, "its name leads out of the archive")
     elif member.flag_bits & 1:
         yield failed_member(name, EncryptedFileError("it asks for a password"))
     else:
         try:
             stream: IO[bytes] = archive.open(member)
         except _UNREADABLE as error:
-            yield _refused(name, "unreadable_member", str(error))
+            yield failed_member(name, error)
             return
         with stream:
             yield from member_pages(Member(raw, member.file_size, cast("BinaryIO", stream)), options, budget)
@@ -109,5 +109,6 @@ def _is_litter(member: zipfile.ZipInfo) -> bool:
     return member.is_dir() or name.startswith(_LITTER[0]) or PurePosixPath(name).name in _LITTER[1:]
 
 
-def _refused(name: str, code: str, reason: str) -> Page:
-    return Page(None, (), (Problem(code, f"{name}: {reason}"),), (name,))
+def _refused(name: str, reason: str) -> Page:
+    problem = Problem("unsafe_member", f"{name}: {reason}", details={"member": name})
+    return Page(None, (), (problem,), (name,))

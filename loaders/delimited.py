@@ -49,9 +49,8 @@ def read_rows(path: Path, limits: Limits) -> tuple[list[list[str]], tuple[Proble
     delimiter = find_delimiter(decoded.text)
     for row in parse_rows(decoded.text, delimiter):
         if any("\n" in cell and cell.count("\n") > _CELL_LINES for cell in row):
-            problems.append(
-                Problem("unclosed_quote", f"A quotation mark is never closed, from row {len(rows) + 1} on.")
-            )
+            message = f"A quotation mark is never closed, from row {len(rows) + 1} on."
+            problems.append(Problem("unclosed_quote", message, details={"row": len(rows) + 1}))
             rows = list(parse_rows(decoded.text, delimiter, quoted=False))
             break
         rows.append(row)
@@ -66,7 +65,7 @@ def read_rows(path: Path, limits: Limits) -> tuple[list[list[str]], tuple[Proble
 def rows_left_out(limits: Limits, page: int | None) -> Problem:
     """The problem of a table that is longer than the limit."""
     message = f"Rows after the first {limits.table_rows} were left out (table_rows)."
-    return Problem("rows_left_out", message, page)
+    return Problem("rows_left_out", message, page, {"maximum": limits.table_rows})
 
 
 def find_delimiter(text: str) -> str:

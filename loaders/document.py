@@ -6,8 +6,9 @@ whose `text` every later stage points into by character offsets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 BlockKind = Literal["heading", "paragraph", "list", "table", "faq", "code"]
 
@@ -77,11 +78,32 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that could not be read, and where; `code` names the message shown to users."""
+    """Something that could not be read, and where.
+
+    `code` names the message shown to users, which `details` fill (plain values only, as they are
+    stored); where another error is behind it, `details["cause"]` is that one's code. `message` is for
+    programmers and logs.
+    """
 
     code: str
     message: str
     page: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    @classmethod
+    def caused(cls, code: str, error: Exception, page: int | None = None, **details: object) -> Problem:
+        """The problem `code` that `error` made, with its code and details; `details` are added to them."""
+        given = {**getattr(error, "details", {}), "cause": getattr(error, "code", "damaged_file"), **details}
+        return cls(code, str(error)[:300], page, plain_details(given))
+
+    def stored(self) -> dict[str, Any]:
+        """As it stands in the catalogue; `Problem(**stored)` is the problem again."""
+        return asdict(self)
+
+
+def plain_details(details: Mapping[str, object]) -> dict[str, Any]:
+    """Those details of an error that can be stored and shown."""
+    return {key: value for key, value in details.items() if isinstance(value, str | int | float)}
 
 
 @dataclass(frozen=True, slots=True)

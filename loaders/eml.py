@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loaders.base import LoadOptions
 from loaders.cleaning import clean_line
-from loaders.document import Block, Page, Problem
+from loaders.document import Block, Page, Problem, plain_details
 from loaders.encodings import decode
 from loaders.errors import LoaderError
 from loaders.html import MIME_START, decode_html, html_page, is_mail, part_bytes
@@ -139,7 +139,7 @@ def _body(
                 blocks.extend(text_blocks(text))
                 problems.extend(found)
         except LoaderError as error:
-            problems.append(Problem(error.code, str(error)))
+            problems.append(Problem(error.code, str(error), details=plain_details(error.details)))
     return tuple(blocks), tuple(problems)
 
 

@@ -75,11 +75,8 @@ def encoding_problems(decoded: Decoded) -> tuple[Problem, ...]:
     if not decoded.bad_lines:
         return ()
     lines = ", ".join(map(str, decoded.bad_lines[:10])) + (", …" if len(decoded.bad_lines) > 10 else "")
-    return (
-        Problem(
-            "mixed_encodings", f"The file mixes text encodings; lines in another one than the rest: {lines}."
-        ),
-    )
+    message = f"The file mixes text encodings; lines in another one than the rest: {lines}."
+    return (Problem("mixed_encodings", message, details={"lines": lines}),)
 
 
 def is_text(head: bytes) -> bool:

@@ -66,7 +66,9 @@ def _chapter(archive: zipfile.ZipFile, book: _Book, member: str, number: int, op
     try:
         with parser_errors():
             if archive.getinfo(member).file_size > options.limits.file_bytes:
-                raise LimitExceededError("It is too large.", limit="file_bytes")
+                raise LimitExceededError(
+                    "It is too large.", limit="file_bytes", maximum=options.limits.file_bytes
+                )
             page = html_page(archive.read(member), whole=True, title=False)
     except LoaderError as error:
         message = f"The chapter {clean_line(posixpath.basename(member))} cannot be read: {error}"[:300]

@@ -51,6 +51,12 @@ class LimitExceededError(LoaderError):
     code = "limit_exceeded"
 
 
+class OutOfMemoryError(LimitExceededError):
+    """Reading the file takes more memory than `limits.parser_memory_bytes`."""
+
+    code = "out_of_memory"
+
+
 class LoadInterruptedError(LoaderError):
     """Something outside the file ended the load. No loader may turn it into a problem of a part."""
 

@@ -129,7 +129,8 @@ def _incomplete_problem(rows: Sequence[int], page: int | None) -> tuple[Problem,
     if not rows:
         return ()
     listed = ", ".join(map(str, rows[:_LISTED_ROWS])) + (", …" if len(rows) > _LISTED_ROWS else "")
-    return (Problem("faq_incomplete", f"Rows without a question or without an answer: {listed}.", page),)
+    message = f"Rows without a question or without an answer: {listed}."
+    return (Problem("faq_incomplete", message, page, {"rows": listed}),)
 
 
 def _column_name(cell: str) -> str:

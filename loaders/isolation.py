@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from loaders.base import Limits
 from loaders.document import Page, ParsedDocument
-from loaders.errors import DamagedFileError, LoadingCancelledError
+from loaders.errors import DamagedFileError, LimitExceededError, LoadingCancelledError
 from loaders.isolation_worker import (
     Alive,
     Finished,
@@ -87,11 +87,12 @@ class IsolatedParser:
 
         With `one_page` the first is read alone, which shows whether the file can be opened.
 
-        Raises what the format's loader raises, `DamagedFileError` when the worker crashed or took
-        too long (`details["reason"]` is "crash" or "timeout"), and `LoadingCancelledError` at
-        most 2 s after `cancelled` turned true. Leaving the iterator early ends the worker.
+        Raises what the format's loader raises, `DamagedFileError` when the worker crashed
+        (`details["reason"]` is "crash"), `LimitExceededError` when a page took too long, and
+        `LoadingCancelledError` at most 2 s after `cancelled` turned true. Leaving the iterator early
+        ends the worker.
         """
-        worker = self._take(cancelled)
+        worker = self._take(cancelled, name)
         done = False
         try:
             worker.send(Task(str(path), name, limits or Limits(), first_page, one_page))
@@ -149,7 +150,7 @@ class IsolatedParser:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _take(self, cancelled: Cancelled | None) -> _Worker:
+    def _take(self, cancelled: Cancelled | None, name: str) -> _Worker:
         """An idle worker; waits while all are at work."""
         idle = self._wait_for_place(cancelled)
         if idle is not None and idle.alive:
@@ -161,7 +162,7 @@ class IsolatedParser:
             fresh = _Worker(self._factory, self._memory_bytes)
             with self._lock:
                 self._running.add(fresh)
-            self._receive(fresh, _START_SECONDS, cancelled, "")
+            self._receive(fresh, _START_SECONDS, cancelled, name)
         except BaseException:
             if fresh is not None:
                 self._forget(fresh)
@@ -211,10 +212,9 @@ class IsolatedParser:
                     ending=worker.ending(),
                 ) from error
             if time.monotonic() > deadline:
-                raise DamagedFileError(
+                raise LimitExceededError(
                     f"A page of “{name}” took longer than {seconds:g} s.",
                     name=name,
-                    reason="timeout",
                     limit="page_seconds",
                     maximum=seconds,
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from loaders.base import Limits, LoadOptions, RecognisedLine, TextRecogniser
 from loaders.document import Page
-from loaders.errors import DamagedFileError, LimitExceededError, LoaderError
+from loaders.errors import DamagedFileError, LoaderError, OutOfMemoryError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,16 +82,11 @@ def work(channel: Connection, ocr_factory: RecogniserFactory | None, memory_byte
     """Serve tasks until the pipe closes. The main function of a worker process."""
     _prepare(memory_bytes)
     ocr = LazyRecogniser(ocr_factory) if ocr_factory else None
-    channel.send(Ready())
-    while True:
-        try:
-            task = channel.recv()
-        except (EOFError, OSError):
-            return
-        try:
-            channel.send(_serve(task, channel, ocr))
-        except (BrokenPipeError, ConnectionResetError):
-            return
+    # The pipe ends with the parent, which may be at any time.
+    with contextlib.suppress(EOFError, OSError):
+        channel.send(Ready())
+        while True:
+            channel.send(_serve(channel.recv(), channel, ocr))
 
 
 def _prepare(memory_bytes: int) -> None:
@@ -140,11 +136,15 @@ def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finis
     except LoaderError as error:
         return Finished(kind, _sendable(error), resident_bytes())
     except MemoryError:
-        limited = LimitExceededError(f"“{task.name}” needs more memory than there is.", limit="memory")
+        limited = OutOfMemoryError(f"“{task.name}” needs more memory than there is.", name=task.name)
         return Finished(kind, limited, resident_bytes())
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:300]
-        return Finished(kind, DamagedFileError(f"“{task.name}” cannot be read: {reason}"), resident_bytes())
+        return Finished(
+            kind,
+            DamagedFileError(f"“{task.name}” cannot be read: {reason}", name=task.name),
+            resident_bytes(),
+        )
     return Finished(kind, None, resident_bytes())
 
 

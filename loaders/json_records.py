@@ -74,7 +74,7 @@ def _document_blocks(value: Any, limits: Limits, problems: list[Problem]) -> Ite
 def _list_blocks(items: list[Any], limits: Limits, problems: list[Problem]) -> Iterator[Block]:
     if len(items) > limits.table_rows:
         message = f"Records after the first {limits.table_rows} were left out (table_rows)."
-        problems.append(Problem("rows_left_out", message))
+        problems.append(Problem("rows_left_out", message, details={"maximum": limits.table_rows}))
         items = items[: limits.table_rows]
     if not any(isinstance(item, (dict, list)) for item in items):
         yield Block("\n".join(filter(None, map(_scalar, items))), "list")
@@ -130,7 +130,7 @@ def _lines_blocks(text: str, error: ValueError, limits: Limits, problems: list[P
             continue
         if len(blocks) >= limits.table_rows:
             message = f"Records after the first {limits.table_rows} were left out (table_rows)."
-            problems.append(Problem("rows_left_out", message))
+            problems.append(Problem("rows_left_out", message, details={"maximum": limits.table_rows}))
             break
         try:
             value = _parse(stripped) if stripped.startswith(_OPENINGS) else None
@@ -148,5 +148,7 @@ def _lines_blocks(text: str, error: ValueError, limits: Limits, problems: list[P
         raise DamagedFileError(f"The JSON is cut short or wrong: {error}.", reason=reason) from error
     if bad:
         listed = ", ".join(map(str, bad[:_LISTED_LINES])) + (", …" if len(bad) > _LISTED_LINES else "")
-        problems.append(Problem("bad_lines", f"Lines that are not JSON: {listed}."))
+        problems.append(
+            Problem("bad_lines", f"Lines that are not JSON: {listed}.", details={"lines": listed})
+        )
     yield from (block for block in blocks if block.text)

@@ -105,7 +105,7 @@ def member_pages(member: Member, options: LoadOptions, budget: Budget) -> Iterat
     except LoaderError as error:
         yield failed_member(name, error)
     except BROKEN_ZIP as error:
-        yield Page(None, (), (Problem("unreadable_member", f"{name}: {error}"),), (name,))
+        yield failed_member(name, error)
 
 
 def budget_spent(budget: Budget) -> bool:
@@ -113,9 +113,10 @@ def budget_spent(budget: Budget) -> bool:
     return budget.files < 0 or budget.bytes < 0
 
 
-def failed_member(name: str, error: LoaderError) -> Page:
+def failed_member(name: str, error: Exception) -> Page:
     """The page of a member that cannot be read."""
-    return Page(None, (), (Problem("unreadable_member", f"{name}: {error}"),), (name,))
+    problem = Problem.caused("unreadable_member", error, name=name)
+    return Page(None, (), (_inside(name, problem),), (name,))
 
 
 def shown_name(name: str) -> str:
@@ -161,8 +162,15 @@ def _under(name: str, pages: Sequence[Page]) -> Iterator[Page]:
     several = len(pages) > 1
     for page in pages:
         label = (f"p. {page.number}",) if several and page.number is not None else ()
-        problems = tuple(replace(item, message=f"{name}: {item.message}") for item in page.problems)
+        problems = tuple(_inside(name, problem) for problem in page.problems)
         yield replace(page, heading_path=(name, *label, *page.heading_path), problems=problems)
+
+
+def _inside(name: str, problem: Problem) -> Problem:
+    """The problem of a file inside, with the way to it."""
+    below = problem.details.get("member")
+    details = {**problem.details, "member": f"{name}/{below}" if below else name}
+    return replace(problem, message=f"{name}: {problem.message}", details=details)
 
 
 def renumbered(page: Page, number: int) -> Page:

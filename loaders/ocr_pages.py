@@ -43,6 +43,7 @@ class OcrResult:
                 "low_confidence",
                 f"The text was recognised with a confidence of {self.confidence:.2f} only.",
                 page,
+                {"confidence": round(self.confidence, 2)},
             ),
         )
 

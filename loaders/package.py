@@ -10,7 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from loaders.base import Limits
-from loaders.errors import DamagedFileError, EncryptedFileError, LimitExceededError, LoaderError
+from loaders.errors import (
+    DamagedFileError,
+    EncryptedFileError,
+    LimitExceededError,
+    LoaderError,
+    OutOfMemoryError,
+)
 
 BROKEN_ZIP: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
@@ -81,7 +87,7 @@ def parser_errors() -> Iterator[None]:
     except RecursionError as error:
         raise DamagedFileError("The file is nested too deeply.", reason="nesting") from error
     except MemoryError as error:
-        raise LimitExceededError("The file needs too much memory.", limit="memory_bytes") from error
+        raise OutOfMemoryError("The file needs too much memory.") from error
     except Exception as error:  # parsers raise anything for hostile bytes
         reason = f"{type(error).__name__}: {error}"[:200]
         raise DamagedFileError("The file is cut short or damaged.", reason=reason) from error

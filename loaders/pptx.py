@@ -132,7 +132,7 @@ class _SlideReader:
             except (LoadInterruptedError, MemoryError):
                 raise
             except LoaderError as error:
-                self._problems.append(Problem("unreadable_picture", str(error), self._frame.number))
+                self._problems.append(Problem.caused("unreadable_picture", error, self._frame.number))
             except Exception as error:
                 reason = f"A shape cannot be read: {type(error).__name__}: {error}"[:300]
                 self._problems.append(Problem("damaged_shape", reason, self._frame.number))

@@ -22,6 +22,7 @@ from loaders.errors import (
     LimitExceededError,
     LoaderError,
     NoTextError,
+    OutOfMemoryError,
     UnsupportedFormatError,
 )
 from loaders.faq import FaqLoader
@@ -126,9 +127,7 @@ def read_pages(loader: Loader, path: Path, *, name: str, options: LoadOptions) -
         error.details.setdefault("format", loader.format)
         raise
     except MemoryError as error:
-        raise LimitExceededError(
-            f"“{name}” needs more memory than there is.", name=name, limit="memory"
-        ) from error
+        raise OutOfMemoryError(f"“{name}” needs more memory than there is.", name=name) from error
     except Exception as error:
         raise DamagedFileError(
             f"“{name}” cannot be read: {type(error).__name__}: {error}", name=name, format=loader.format

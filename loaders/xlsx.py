@@ -97,7 +97,7 @@ def _read_sheet(archive: zipfile.ZipFile, sheet: Any, number: int, limits: Limit
     except DamagedFileError as error:
         reason = error.details.get("reason", error)
         message = f"The sheet is damaged; rows after {len(rows)} were not read: {reason}"
-        problems.append(Problem("damaged_page", message, number))
+        problems.append(Problem("damaged_sheet", message, number, {"rows": len(rows)}))
     return Sheet(sheet.title, tuple(rows), tuple(problems))
 
 
@@ -116,6 +116,7 @@ def _read_rows(
                 "formulas_without_values",
                 f"{unsaved} formulas hold no stored value; open and save the workbook in Excel.",
                 number,
+                {"count": unsaved},
             )
         )
     # The size that a file states is often wrong, and openpyxl would cut the sheet to it.

@@ -43,7 +43,7 @@ def model_name(folder: Path) -> str:
     if found is None or not (folder / "inference.onnx").is_file():
         raise ModelNotFoundError(
             f"{folder} is not the folder of a PaddleOCR model (inference.onnx and inference.yml)",
-            folder=str(folder),
+            name=folder.name,
         )
     return found[1]
 
@@ -62,7 +62,7 @@ def _package_folder() -> Path:
 
 def _ensure(folder: Path, source: Path) -> Path:
     if not source.is_file():
-        raise ModelNotFoundError(f"The package rapidocr holds no {source.name}", file=str(source))
+        raise ModelNotFoundError(f"The package rapidocr holds no {source.name}", name=source.name)
 
     def build(target: Path) -> None:
         shutil.copyfile(source, target / "inference.onnx")

@@ -48,7 +48,7 @@ class OnnxE5Embedder(Embedder):
 
     def __init__(self, folder: Path, *, threads: int | None = None, cached_queries: int = 256) -> None:
         if not (folder / ONNX_FILE).is_file():
-            raise ModelNotFoundError(f"{folder} holds no {ONNX_FILE}", folder=str(folder))
+            raise ModelNotFoundError(f"{folder} holds no {ONNX_FILE}", name=folder.name)
         self._folder = folder
         self._threads = threads or usable_cpus()
         self._capacity = cached_queries

@@ -63,7 +63,7 @@ def load_chat_model(spec: ChatModelSpec) -> BaseChatModel:
     known = ", ".join(sorted(CHAT_MODELS))
     raise ModelNotFoundError(
         f"Unknown kind of chat model: {spec.kind}. Known are {known}, and module:Class of a LangChain one.",
-        kind=spec.kind,
+        name=spec.kind,
     )
 
 
@@ -166,7 +166,7 @@ def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
     folder = Path(spec.model).expanduser()
     if not (folder / "config.json").is_file():
         raise ModelNotFoundError(
-            f"{folder} is not the folder of a model in the format of transformers.", folder=str(folder)
+            f"{folder} is not the folder of a model in the format of transformers.", name=folder.name
         )
     return TransformersChatModel(
         folder=folder,
@@ -222,6 +222,7 @@ def _api_key(spec: ChatModelSpec) -> str | None:
     if not key:
         raise ModelNotFoundError(
             f"The environment variable {spec.api_key_env}, which holds the key for {spec.model}, is not set.",
+            name=spec.model or spec.kind,
             variable=spec.api_key_env,
         )
     return key

@@ -23,7 +23,7 @@ class CrossEncoderReranker:
 
     def __init__(self, folder: Path, *, device: str = "auto", batch_size: int = 16) -> None:
         if not (folder / "config.json").is_file():
-            raise ModelNotFoundError(f"{folder} is not the folder of a CrossEncoder model", name=str(folder))
+            raise ModelNotFoundError(f"{folder} is not the folder of a CrossEncoder model", name=folder.name)
         self._folder = folder
         self._device = None if device == "auto" else device
         self._batch_size = batch_size

@@ -44,7 +44,7 @@ class SentenceTransformerEmbedder(Embedder):
     ) -> None:
         if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
             raise ModelNotFoundError(
-                f"{folder} is not the folder of a SentenceTransformer model", folder=str(folder)
+                f"{folder} is not the folder of a SentenceTransformer model", name=folder.name
             )
         self._folder = folder
         self._device = device

@@ -72,9 +72,7 @@ class TransformersChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         if not self._turn.acquire(timeout=self.timeout):
-            raise ModelUnavailableError(
-                "The language model is busy; try again later.", folder=str(self.folder)
-            )
+            raise ModelUnavailableError("The language model is busy; try again later.", name=self.folder.name)
         try:
             for text in _until(self._pieces(messages, cancel or threading.Event(), kwargs), stop or []):
                 chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
@@ -129,7 +127,7 @@ class TransformersChatModel(BaseChatModel):
             thread.join()
         if failures:
             raise ModelError(
-                f"The language model failed: {failures[0]}", folder=str(self.folder)
+                f"The language model failed: {failures[0]}", name=self.folder.name
             ) from failures[0]
 
     def _prompt(self, tokenizer: Any, messages: list[BaseMessage]) -> Any:
@@ -139,7 +137,7 @@ class TransformersChatModel(BaseChatModel):
             raise ModelError(
                 f"The model in {self.folder} has no chat template, so it cannot be talked to; choose a chat "
                 "model.",
-                folder=str(self.folder),
+                name=self.folder.name,
             )
         turns = [{"role": _ROLES.get(m.type, "user"), "content": str(m.text)} for m in messages]
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
@@ -162,7 +160,7 @@ class TransformersChatModel(BaseChatModel):
 
     def _read(self) -> tuple[Any, Any]:
         if not (self.folder / "config.json").is_file():
-            raise ModelNotFoundError(f"{self.folder} is not the folder of a model", folder=str(self.folder))
+            raise ModelNotFoundError(f"{self.folder} is not the folder of a model", name=self.folder.name)
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging as transformers_logging
@@ -180,7 +178,7 @@ class TransformersChatModel(BaseChatModel):
             )
         except Exception as error:  # every layer beneath raises its own
             raise ModelError(
-                f"The language model in {self.folder} cannot be loaded: {error}", folder=str(self.folder)
+                f"The language model in {self.folder} cannot be loaded: {error}", name=self.folder.name
             ) from error
         return model.to(device).eval(), tokenizer
 

@@ -25,15 +25,20 @@ def error_text(code: str, language: Language, message: str, **details: Any) -> s
     return _fill(template, details) if template else message
 
 
-def problem_text(code: str, language: Language, message: str, *, name: str) -> str:
-    """What to tell a user about the problem `code` of the document `name`.
+def problem_text(code: str, language: Language, message: str, **details: Any) -> str:
+    """What to tell a user about the problem `code` of a document.
 
-    `message`, in English, says which part it is about, such as the rows; it serves alone where the
-    code has no text.
+    `details["cause"]` is the code of the error behind it, `details["member"]` the file inside that it
+    is about. `message` serves where the code has no text.
     """
     texts = _texts(language)
     template = texts.get(f"problem.{code}") or texts.get(f"error.{code}")
-    return _fill(template, {"name": name, "message": message}) if template else message
+    if not template:
+        return message
+    if "cause" in details:
+        details["cause"] = error_text(details["cause"], language, message, **details)
+    text = _fill(template, details)
+    return f"{details['member']}: {text}" if "member" in details else text
 
 
 def text_language(text: str) -> Language:

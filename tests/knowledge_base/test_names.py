@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from knowledge_base.errors import InvalidNameError, KnowledgeBaseExistsError, KnowledgeBaseNotFoundError
-from knowledge_base.names import document_name, knowledge_base_name
+from knowledge_base.names import document_name, knowledge_base_name, repeated
 from tests.knowledge_base.doubles import Home
 
 NAMES = [
@@ -64,12 +64,30 @@ def test_document_names_are_data(home: Home) -> None:
         ("abc\u202egpj.exe", "control"),
         ("abc\u2066fdp.exe", "control"),
         ("a\u2028b", "control"),
+        ("制\u200b度", "control"),
+        ("制度\u2060", "control"),
+        ("\ufeff制度", "control"),
+        ("制\u200d度", "control"),
+        ("\u200d", "control"),
+        ("a\u200eb", "control"),
+        ("a\u061cb", "control"),
+        ("a\u00adb", "control"),
+        ("a\u3164b", "control"),
     ],
 )
 def test_unusable_names_are_refused(check: Callable[[str], str], name: str, reason: str) -> None:
     with pytest.raises(InvalidNameError) as caught:
         check(name)
     assert caught.value.details["reason"] == reason
+
+
+def test_joined_emoji_and_variants_are_names() -> None:
+    for name in ("👩‍👩‍👧‍👦 家庭", "❤️‍🔥.md", "👍🏽", "葛\U000e0100"):
+        assert document_name(name) == name
+
+
+def test_repeated_names_are_those_of_one_spelling() -> None:
+    assert repeated(["a.md", " a.md", "b.md", "caf\u00e9", "cafe\u0301", "A.md"]) == ["a.md", "caf\u00e9"]
 
 
 def test_lengths() -> None:

@@ -172,7 +172,7 @@ def test_a_damaged_sheet_loses_no_other_and_keeps_its_first_rows(tmp_path: Path)
         "2024年差旅标准",
         "经理 | 2024年3月5日 | 1,234.50 | 12.5%",
     ]
-    assert [(problem.code, problem.page) for problem in first.problems] == [("damaged_page", 1)]
+    assert [(problem.code, problem.page) for problem in first.problems] == [("damaged_sheet", 1)]
     assert second.blocks == (Block("1 | 2", "table", header="甲 | 乙"),)
 
 
