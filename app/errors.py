@@ -73,6 +73,12 @@ class UnreadableTextError(ApplicationError):
     code = "unreadable_text"
 
 
+class RequestTooLargeError(ApplicationError):
+    """The body of a request that is no upload is larger than the limit."""
+
+    code = "request_too_large"
+
+
 class RepeatedNameError(ApplicationError):
     """Several files are given under one name, of which each would replace the one before."""
 

@@ -51,6 +51,7 @@ STATUS = {
     "outside_link": 422,
     "usage": 422,
     "unreadable_text": 422,
+    "request_too_large": 413,
     "repeated_name": 422,
     "no_file": 422,
     "too_many_files": 413,

@@ -63,7 +63,11 @@ class RetrievalSettings(_Section):
     top_k: int = Field(5, ge=1, le=100, description="passages an answer may use")
     reranker: Path | None = Field(None, description="folder of a CrossEncoder that orders the passages")
     threshold: float | None = Field(
-        None, ge=0, le=1, description="relevance below which a passage is not used; unset: the calibrated one"
+        None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="relevance below which a passage is not used; unset: the calibrated one",
     )
 
 
@@ -103,12 +107,13 @@ class LimitSettings(_Section):
     archive_depth: int = Field(_LIMITS.archive_depth, ge=0, description="archives inside archives")
     archive_files: int = Field(_LIMITS.archive_files, ge=1, description="files in an archive")
     table_rows: int = Field(_LIMITS.table_rows, ge=1, description="rows of a table")
-    page_seconds: float = Field(120, gt=0, description="time for reading one page")
+    page_seconds: float = Field(120, gt=0, allow_inf_nan=False, description="time for reading one page")
     parser_memory_bytes: int = Field(
         3 << 30, ge=1 << 28, description="memory of the process that reads files"
     )
     files_per_upload: int = Field(200, ge=1, description="files in one upload")
     waiting_jobs: int = Field(1000, ge=1, description="jobs that may wait")
+    request_bytes: int = Field(16 << 20, ge=1024, description="size of a request other than an upload")
     question_characters: int = Field(4000, ge=1, description="length of a question")
 
     def for_loaders(self) -> Limits:

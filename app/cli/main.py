@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from app.cli.output import Output, output_options
+from app.cli.output import Output, Share, output_options
 
 _KB = click.argument("knowledge_base", metavar="KB")
 _KBS = click.option(
@@ -21,7 +21,7 @@ _KBS = click.option(
     help="知识库，可多次给出 / knowledge base, may be repeated",
 )
 _TOP_K = click.option("--top-k", type=click.IntRange(1, 100), help="最多引用的片段数 / passages at most")
-_THRESHOLD = click.option("--threshold", type=click.FloatRange(0, 1), help="相关度下限 0~1 / least relevance")
+_THRESHOLD = click.option("--threshold", type=Share(1), help="相关度下限 0~1 / least relevance")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -172,7 +172,7 @@ def kb_rebuild(output: Output, knowledge_base: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--hold-out",
-    type=click.FloatRange(0, 0.95),
+    type=Share(0.95),
     default=0.0,
     help="不入库的段落比例 / share of passages left out",
 )
@@ -241,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An error of ours becomes one line on stderr and exit status 1.
     """
-    from app.cli.output import report_error
+    from app.cli.output import report_error, report_usage
 
     try:
         # Without the standalone mode an `Exit` comes back as its status, not as an exception.
@@ -249,8 +249,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         status = 130
     except click.ClickException as error:
-        error.show()
-        status = error.exit_code
+        status = report_usage(error, sys.argv[1:] if arguments is None else arguments)
     except Exception as error:
         status = report_error(error, sys.argv[1:] if arguments is None else arguments)
     sys.exit(status or 0)

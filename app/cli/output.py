@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
     from app.service import Service
     from app.settings import Settings
     from knowledge_base.ingestion import Progress
+
+
+class Share(click.FloatRange):
+    """A number from 0 to a maximum. Click's own type lets "nan" pass, which is in no range."""
+
+    def __init__(self, maximum: float) -> None:
+        super().__init__(0, maximum)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; fails for what is none."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not a number.", param, ctx)
+        return number
 
 
 class Output:
@@ -101,6 +116,19 @@ def _language(arguments: dict[str, Any]) -> Language:
     except SettingsError:  # to be told in some language all the same
         setting = "auto"
     return terminal_language(setting)
+
+
+def report_usage(error: click.ClickException, arguments: Sequence[str]) -> int:
+    """Tell the user that the command line is wrong; returns the exit status."""
+    error.show()
+    if "--json" in arguments:
+        from app.errors import UsageError
+        from app.failures import Failure
+
+        reason = error.format_message()
+        failure = Failure.of(UsageError(reason, reason=reason), _language({}))
+        print(json.dumps({"error": failure.body()}, ensure_ascii=False))
+    return error.exit_code
 
 
 def report_error(error: Exception, arguments: Sequence[str]) -> int:

@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.exceptions import HTTPException
 
+from app.errors import ApplicationError, RequestTooLargeError, UnreadableTextError
 from app.messages import Language
 from app.service import Service
 
@@ -29,24 +31,50 @@ class ErrorResponse(BaseModel):
 
 
 class _Utf8Request(Request):
-    """A request whose JSON is text that can be stored and sent again."""
+    """A request whose JSON is text that can be stored and sent again, and no larger than the limit."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            maximum = get_service(self).settings.limits.request_bytes
+            body = bytearray()
+            async for part in self.stream():
+                body += part
+                if len(body) > maximum:
+                    raise RequestTooLargeError(f"the body has more than {maximum} bytes", maximum=maximum)
+            self._body = bytes(body)
+        return self._body
 
     async def json(self) -> Any:
-        value = await super().json()
-        # JSON can write halves of surrogate pairs ("\\ud800"), which no database and no answer takes.
-        json.dumps(value, ensure_ascii=False).encode()
+        try:
+            value = await super().json()
+            # JSON can write halves of surrogate pairs ("\\ud800"), which no database and no answer takes.
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeDecodeError as error:
+            where = f"0x{error.object[error.start]:02x} @ {error.start}"
+            raise UnreadableTextError(f"the body is not {error.encoding}: {where}", where=where) from error
+        except UnicodeEncodeError as error:
+            where = f"\\u{ord(error.object[error.start]):04x}"
+            raise UnreadableTextError(f"the body holds half a character: {where}", where=where) from error
+        except RecursionError as error:
+            raise UnreadableTextError("the body is nested too deeply", where="[[[[") from error
         return value
 
 
 class Utf8Route(APIRoute):
-    """A route that answers 400 to JSON with characters that do not exist."""
+    """A route that takes no JSON with characters that do not exist, and none beyond the limit."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given our own kind of request."""
         handle = super().get_route_handler()
 
         async def handle_utf8(request: Request) -> Response:
-            return await handle(_Utf8Request(request.scope, request.receive))
+            try:
+                return await handle(_Utf8Request(request.scope, request.receive))
+            except HTTPException as error:
+                # FastAPI turns whatever is raised while a body is read into a 400 without a reason.
+                if isinstance(error.__cause__, ApplicationError):
+                    raise error.__cause__ from error.__cause__.__cause__
+                raise
 
         return handle_utf8
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
@@ -12,15 +12,16 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 
 from app import schemas
-from app.errors import TooManyFilesError, UploadError
+from app.errors import RepeatedNameError
 from app.failures import KNOWN, Failure
 from app.http.common import ErrorDetail, LanguageDep, ServiceDep, Utf8Route
+from app.http.uploads import uploaded_files
 from app.messages import Language
 from app.service import Service
 from knowledge_base.files import StoredFile
+from knowledge_base.names import repeated
 
 router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"], route_class=Utf8Route)
 
@@ -80,7 +81,7 @@ def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> Doc
 @router.post("", status_code=202, openapi_extra=_UPLOAD)
 async def upload_documents(name: str, request: Request, service: ServiceDep, language: LanguageDep) -> Upload:
     """Upload files; a job ingests them. Files that cannot be read at all are rejected at once."""
-    async with _files(request, service.settings.limits.files_per_upload) as uploads:
+    async with _files(request, service, service.settings.limits.files_per_upload) as uploads:
         files = [(upload.filename or "", upload.file) for upload in uploads]
         return await run_in_threadpool(_take_in, service, name, files, language)
 
@@ -99,7 +100,7 @@ async def replace_document(
 ) -> Upload:
     """Replace a document's bytes; it keeps its id and its name."""
     info = await run_in_threadpool(service.document, name, document_id)
-    async with _files(request, 1) as uploads:
+    async with _files(request, service, 1) as uploads:
         return await run_in_threadpool(_take_in, service, name, [(info.name, uploads[0].file)], language)
 
 
@@ -135,26 +136,15 @@ def get_page(name: str, document_id: str, number: int, service: ServiceDep) -> R
     return Response(png, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
 
 
-@asynccontextmanager
-async def _files(request: Request, maximum: int) -> AsyncIterator[list[UploadFile]]:
-    """The files of a multipart request, whatever their fields are called; closed at the end."""
-    try:
-        form = await request.form(max_files=maximum)
-    except HTTPException as error:
-        if error.detail.startswith("Too many files"):
-            raise TooManyFilesError(f"one upload takes at most {maximum} files", maximum=maximum) from error
-        raise
-    try:
-        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        if not uploads:
-            raise UploadError("the request holds no file")
-        yield uploads
-    finally:
-        await form.close()
+def _files(request: Request, service: Service, maximum: int) -> AbstractAsyncContextManager[list[UploadFile]]:
+    settings = service.settings
+    return uploaded_files(request, settings.limits, settings.data_dir / "tmp", max_files=maximum)
 
 
 def _take_in(service: Service, name: str, files: list[tuple[str, BinaryIO]], language: Language) -> Upload:
     service.knowledge_base(name)
+    if names := repeated(filename for filename, _ in files):
+        raise RepeatedNameError(f"several files are called {names}", names=", ".join(names))
     stored: list[StoredFile] = []
     rejected: list[tuple[str, Exception]] = []
     try:

@@ -17,7 +17,7 @@ from app.http.events import event_stream
 router = APIRouter(prefix="/api", tags=["questions"], route_class=Utf8Route)
 
 TopK = Annotated[int | None, Field(ge=1, le=100)]
-Threshold = Annotated[float | None, Field(ge=0, le=1)]
+Threshold = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class SearchRequest(BaseModel):

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.errors import TooManyFilesError
+from app.errors import RepeatedNameError, TooManyFilesError
 from app.failures import KNOWN, Failure
 from app.messages import Language
+from knowledge_base.names import normalised, repeated
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -31,10 +32,13 @@ def take_in(
     rejected: list[tuple[str, str]] = []
     maximum = service.settings.limits.files_per_upload
     too_many = TooManyFilesError(f"one upload takes at most {maximum} files", maximum=maximum)
+    names = repeated(path.name for path in paths)
     for number, path in enumerate(paths, start=1):
         try:
             if number > maximum:
                 raise too_many
+            if normalised(path.name) in names:
+                raise RepeatedNameError(f"several files are called {path.name}", names=path.name)
             stored.append(service.store(path.name, _blocks(path)))
         except Exception as error:
             rejected.append((path.name, Failure.of(error, language).message))

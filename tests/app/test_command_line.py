@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -172,6 +173,75 @@ def test_files_of_one_name_below_folders_of_one_name(zhiwen: Zhiwen, tmp_path: P
     assert [d["state"] for d in result.json["documents"]] == ["ready"]
 
 
+def test_names_that_differ_in_spelling_only_do_not_replace_each_other(zhiwen: Zhiwen, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name, text in (("caf\u00e9.md", LEAVE), ("cafe\u0301.md", TRAVEL)):
+        (folder / name).write_text(text, encoding="utf-8")
+    result = zhiwen("ingest", "kb", folder, "--json")
+    assert result.status == 1
+    assert sorted(d["state"] for d in result.json["documents"]) == ["failed", "ready"]
+    (failed,) = (d for d in result.json["documents"] if d["state"] == "failed")
+    assert [problem["code"] for problem in failed["problems"]] == ["repeated_name"]
+    assert failed["name"] in result.json["documents"][1]["name"]
+    # In folders of their own, the folders tell them apart.
+    for number, file in enumerate(sorted(folder.iterdir())):
+        (tmp_path / str(number)).mkdir()
+        file.rename(tmp_path / str(number) / file.name)
+    result = zhiwen("ingest", "other", *sorted(tmp_path.glob("[01]/*")), "--json")
+    assert [(d["name"][:2], d["state"]) for d in result.json["documents"]] == [
+        ("0/", "ready"),
+        ("1/", "ready"),
+    ]
+
+
+def test_what_is_no_regular_file_fails(zhiwen: Zhiwen, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket.txt"))
+        paths = [tmp_path / "pipe.txt", tmp_path / "socket.txt", Path("/dev/zero")]
+        result = zhiwen("ingest", "kb", *paths, "--json")
+    assert result.status == 1
+    assert [(d["name"], d["state"]) for d in result.json["documents"]] == [
+        (path.name, "failed") for path in paths
+    ]
+    assert {d["problems"][0]["code"] for d in result.json["documents"]} == {"not_a_file"}
+
+
+def test_links_are_followed_within_the_folder_only(zhiwen: Zhiwen, tmp_path: Path) -> None:
+    folder, outside = tmp_path / "in", tmp_path / "out"
+    for made in (folder / "sub", outside):
+        made.mkdir(parents=True)
+    (outside / "secret.md").write_text(TRAVEL, encoding="utf-8")
+    (folder / "sub" / "leave.md").write_text(LEAVE, encoding="utf-8")
+    (folder / "again.md").symlink_to(folder / "sub" / "leave.md")
+    (folder / "link.md").symlink_to(outside / "secret.md")
+    (folder / "all").symlink_to(outside)
+    (folder / "round").symlink_to(folder)
+    (folder / "lost.md").symlink_to(tmp_path / "nothing")
+    result = zhiwen("ingest", "kb", folder, "--json")
+    states = {d["name"]: (d["state"], [p["code"] for p in d["problems"]]) for d in result.json["documents"]}
+    again = states.pop("again.md")[0], states.pop("sub/leave.md")[0]
+    assert sorted(again) == ["ready", "unchanged"]
+    assert states == {
+        "all": ("failed", ["outside_link"]),
+        "link.md": ("failed", ["outside_link"]),
+        "lost.md": ("failed", ["file_not_found"]),
+    }
+    # A link that is given itself is followed.
+    result = zhiwen("ingest", "linked", folder / "link.md", folder / "all", "--json")
+    assert [d["state"] for d in result.json["documents"]] == ["ready", "unchanged"]
+
+
+def test_a_name_in_an_old_encoding_is_read(zhiwen: Zhiwen, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path / "in") + b"/" + "制度.md".encode("gbk"))).write_text(
+        LEAVE, encoding="utf-8"
+    )
+    result = zhiwen("ingest", "kb", tmp_path / "in", "--json")
+    assert [(d["name"], d["state"]) for d in result.json["documents"]] == [("制度.md", "ready")]
+
+
 def test_a_folder_without_files_fails(zhiwen: Zhiwen, tmp_path: Path) -> None:
     (tmp_path / "void").mkdir()
     result = zhiwen("ingest", "kb", tmp_path / "void", "--json")
@@ -223,12 +293,24 @@ def test_an_unexpected_error_is_one_object_too(zhiwen: Zhiwen, monkeypatch: pyte
 
 @pytest.mark.parametrize(
     "arguments",
-    [("ask", "问题"), ("ingest",), ("nothing",), ("search", "x", "--kb", "a", "--threshold", "2")],
+    [
+        ("ask", "问题"),
+        ("ingest",),
+        ("nothing",),
+        ("search", "x", "--kb", "a", "--threshold", "2"),
+        ("search", "x", "--kb", "a", "--threshold", "nan"),
+        ("ask", "x", "--kb", "a", "--threshold", "inf"),
+        ("evaluate", "x", "--hold-out", "nan"),
+    ],
 )
 def test_wrong_usage_exits_with_2(zhiwen: Zhiwen, arguments: tuple[str, ...]) -> None:
     result = zhiwen(*arguments)
     assert (result.status, result.out) == (2, "")
     assert "Usage: zhiwen" in result.err
+    told = zhiwen(*arguments, "--json")
+    assert (told.status, told.err) == (2, result.err)
+    assert told.json["error"]["code"] == "usage"
+    assert told.json["error"]["details"]["reason"] in told.err
 
 
 def test_messages_are_in_the_language_of_the_settings(zhiwen: Zhiwen, tmp_path: Path) -> None:
@@ -251,7 +333,7 @@ def test_problems_are_told_in_the_readers_language(
     assert document["state"] == "ready_with_problems"
     (problem,) = document["problems"]
     assert problem["code"] == "faq_incomplete"
-    assert problem["message"].startswith("有的行缺少问题或答案：")
+    assert problem["message"].startswith("这些行缺少问题或答案：3")
     (listed,) = zhiwen("documents", "kb", "--json").json["documents"]
     assert listed["problems"] == [problem]
 

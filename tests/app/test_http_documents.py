@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
+import unicodedata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote, unquote
 
+import anyio
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
@@ -214,6 +217,50 @@ def test_uploads_that_cannot_be(other: TestClient) -> None:
     assert _stored(other) == {}
 
 
+@pytest.mark.parametrize("names", [("a.md", "a.md"), ("a.md", " a.md"), ("caf\u00e9.md", "cafe\u0301.md")])
+def test_files_of_one_name_are_not_taken_in(other: TestClient, names: tuple[str, str]) -> None:
+    texts = (b"the first text", b"the second text")
+    files = _files(*zip(names, texts, strict=True), ("other.md", b"words"))
+    response = other.post(f"{BASE}/kb/documents", files=files)
+    assert (response.status_code, _error(response)) == (422, "repeated_name")
+    assert response.json()["error"]["details"] == {"names": unicodedata.normalize("NFC", names[0])}
+    assert _stored(other) == {}
+    assert other.get("/api/jobs").json() == {"jobs": []}
+
+
+def test_an_upload_ends_where_the_limit_is(other: TestClient) -> None:
+    """The body goes on for ever and states no length."""
+    start = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\n'
+    sent = 0
+    answer: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        nonlocal sent
+        body = start if sent == 0 else b"w" * 10_000
+        sent += len(body)
+        return {"type": "http.request", "body": body, "more_body": True}
+
+    async def send(message: dict[str, Any]) -> None:
+        answer.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": f"{BASE}/kb/documents",
+        "raw_path": f"{BASE}/kb/documents".encode(),
+        "query_string": b"",
+        "headers": [(b"content-type", b"multipart/form-data; boundary=x"), (b"content-length", b"10")],
+    }
+    before = set(_snapshot(other))
+    anyio.run(cast("Any", other.app), scope, receive, send)
+    assert answer[0]["status"] == 413
+    error = json.loads(answer[1]["body"])["error"]
+    assert (error["code"], error["details"]["limit"]) == ("limit_exceeded", "file_bytes")
+    assert sent < 100_000 + 3 * 10_000
+    assert set(_snapshot(other)) == before
+
+
 def test_a_full_queue_keeps_nothing(
     make_service: MakeService, client_of: Callable[[Service], TestClient]
 ) -> None:
@@ -243,7 +290,7 @@ def test_problems_are_told_in_the_readers_language(other: TestClient) -> None:
     job = finished(other, upload.json()["job_id"])
     (document,) = job["documents"]
     assert document["state"] == "ready_with_problems"
-    for language, start in (("en", "Some rows lack a question"), ("zh", "有的行缺少问题或答案")):
+    for language, start in (("en", "These rows lack a question"), ("zh", "这些行缺少问题或答案：3。")):
         headers = {"Accept-Language": language}
         (listed,) = other.get(f"{BASE}/kb/documents", headers=headers).json()["documents"]
         one = other.get(f"{BASE}/kb/documents/{document['id']}", headers=headers).json()

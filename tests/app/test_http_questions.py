@@ -247,7 +247,36 @@ def test_odd_questions_are_answered_or_refused(client: TestClient, question: str
 )
 def test_half_characters_are_refused(client: TestClient, address: str, body: dict[str, Any]) -> None:
     response = client.post(address, content=json.dumps(body), headers={"Content-Type": "application/json"})
-    assert _code(response) == (400, "invalid_request")
+    assert _code(response) == (422, "unreadable_text")
+    assert response.json()["error"]["details"]["where"] in {"\\ud800", "\\udfff"}
+
+
+@pytest.mark.parametrize(
+    ("body", "where"),
+    [
+        (b'{"query": "\xd6\xc6\xb6\xc8"}', "0xd6 @ 11"),
+        (b"[" * 100_000, "[[[["),
+    ],
+)
+def test_bytes_that_are_no_text(client: TestClient, body: bytes, where: str) -> None:
+    response = client.post("/api/search", content=body, headers={"Content-Type": "application/json"})
+    assert _code(response) == (422, "unreadable_text")
+    assert where in response.json()["error"]["message"]
+
+
+def test_a_body_beyond_the_limit(client: TestClient) -> None:
+    content = b'{"query": "' + b"x" * (16 << 20) + b'"}'
+    response = client.post("/api/search", content=content, headers={"Content-Type": "application/json"})
+    assert _code(response) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize("threshold", ["NaN", "Infinity", "-1", "1.5"])
+@pytest.mark.parametrize("address", ["/api/search", "/api/ask"])
+def test_a_threshold_is_a_number_from_0_to_1(client: TestClient, address: str, threshold: str) -> None:
+    content = f'{{"query": "x", "knowledge_bases": ["{KB}"], "threshold": {threshold}}}'
+    content = content.replace("query", "question") if address.endswith("ask") else content
+    response = client.post(address, content=content.encode(), headers={"Content-Type": "application/json"})
+    assert _code(response) == (422, "invalid_request")
 
 
 @pytest.fixture

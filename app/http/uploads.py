@@ -1,0 +1,87 @@
+"""Multipart bodies, kept to the limits while they come in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from app.errors import TooManyFilesError, UploadError
+from app.settings import LimitSettings
+from knowledge_base.errors import DataFolderError
+from loaders.errors import LimitExceededError
+
+_FIELDS = 100
+_IN_MEMORY = 1 << 20
+"""Bytes of each file that are kept in memory; what is larger goes to the disk as it comes in."""
+
+
+class _LimitedParser(MultiPartParser):
+    """Ends with an error as soon as a limit is passed, whatever length the client has stated."""
+
+    def __init__(self, request: Request, limits: LimitSettings, folder: Path, max_files: int) -> None:
+        super().__init__(request.headers, request.stream(), max_files=max_files, max_fields=_FIELDS)
+        self._limits = limits
+        self._folder = folder
+        self._part_bytes = 0
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        self._part_bytes = 0
+        upload = self._current_part.file
+        if upload is not None:
+            # In the data folder: the system's own place may be in memory, or small.
+            spooled = SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._folder))  # noqa: SIM115
+            self._files_to_close_on_error.append(spooled)
+            upload.file.close()
+            upload.file = cast("BinaryIO", spooled)
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        super().on_part_data(data, start, end)
+        upload = self._current_part.file
+        self._part_bytes += end - start
+        if upload is not None and self._part_bytes > self._limits.file_bytes:
+            raise LimitExceededError(
+                f"{upload.filename} is larger than {self._limits.file_bytes} bytes",
+                name=upload.filename,
+                limit="file_bytes",
+                maximum=self._limits.file_bytes,
+            )
+
+
+@asynccontextmanager
+async def uploaded_files(
+    request: Request, limits: LimitSettings, folder: Path, *, max_files: int
+) -> AsyncIterator[list[UploadFile]]:
+    """The files of a multipart request, whatever their fields are called; closed at the end.
+
+    What is larger than 1 MiB lies in `folder` meanwhile, under no name. Raises `TooManyFilesError`,
+    `LimitExceededError` as soon as a file has grown too large, and `UploadError` without a file.
+    """
+    if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+        raise UploadError("the request holds no file")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        form = await _LimitedParser(request, limits, folder, max_files).parse()
+    except MultiPartException as error:
+        if error.message.startswith("Too many files"):
+            raise TooManyFilesError(
+                f"one upload takes at most {max_files} files", maximum=max_files
+            ) from error
+        raise HTTPException(400, error.message) from error
+    except OSError as error:
+        raise DataFolderError(f"cannot keep the upload: {error}", reason=str(error.strerror)) from error
+    try:
+        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+        if not uploads:
+            raise UploadError("the request holds no file")
+        yield uploads
+    finally:
+        await form.close()
