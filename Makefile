@@ -7,7 +7,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The name of the build decides nothing: every package is pinned, also where torch comes from a CPU-only wheel.
 TORCH ?= torch==2.13.0
 
-.PHONY: run api test check format browser-test bench clean
+# Builds the image, and runs a program in it with no network; another builder is named on the command line.
+IMAGE ?= zhiwen
+IMAGE_BUILD ?= docker build --tag $(IMAGE) .
+IMAGE_RUN ?= docker run --rm --interactive --network none $(IMAGE)
+BUNDLE ?= dist/zhiwen-bundle
+
+.PHONY: run api test check format browser-test image image-test bundle clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m app ingest $(KB) knowledge_base/samples
@@ -49,6 +55,15 @@ format: $(VENV)/.installed-dev
 
 browser-test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m browser
+
+image:
+	$(IMAGE_BUILD)
+
+image-test: image
+	$(IMAGE_RUN) /opt/zhiwen/.venv/bin/python /opt/zhiwen/packaging/check_image.py
+
+bundle: $(VENV)/.installed
+	packaging/bundle.sh $(BUNDLE)
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

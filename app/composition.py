@@ -93,7 +93,7 @@ class FileParser:
         self._checker.close()
 
 
-def _recogniser(settings: OcrSettings, model_folder: Path) -> TextRecogniser:
+def _recogniser(settings: OcrSettings, model_folder: Path) -> PaddleOcrEngine:
     """The OCR engine; called inside the process that reads files."""
     models = None
     if settings.detection_model and settings.recognition_model:
@@ -107,7 +107,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
     `model_folder` holds the converted models when they are not to lie in the data folder.
     """
     folder = settings.data_dir
-    cache = model_folder or folder / "models"
+    cache = model_folder or settings.models_folder
     database = Database(folder / "catalogue.db")
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
@@ -150,6 +150,14 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             close=close,
         )
     )
+
+
+def prepare_models(settings: Settings) -> None:
+    """Make the models that the settings need, so that no start has to; what is there already stays."""
+    cache = settings.models_folder
+    load_embedder(settings.embedder.name, cache_dir=cache, device="cpu", threads=settings.embedder.threads)
+    if settings.ocr.enabled:
+        _recogniser(settings.ocr, cache.absolute()).load()
 
 
 def _splitter(settings: SplitterSettings) -> Splitter:

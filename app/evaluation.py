@@ -103,7 +103,7 @@ def evaluate_file(
     stored = [passage for passage in passages if not _held_out(passage, hold_out)]
     with tempfile.TemporaryDirectory(prefix="zhiwen-evaluation-") as folder:
         temporary = settings.model_copy(update={"data_dir": Path(folder)})
-        service = build_service(temporary, model_folder=settings.data_dir / "models")
+        service = build_service(temporary, model_folder=settings.models_folder)
         try:
             service.warm_up()  # so that loading the model does not count as embedding
             gold = _ingest(service, stored, progress)

@@ -139,6 +139,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         Path("data"), description="folder of documents, catalogue, indexes and model cache"
     )
+    models_dir: Path | None = Field(
+        None, description="folder of the models made from installed packages; unset: in the data folder"
+    )
     language: Literal["auto", "zh", "en"] = Field("auto", description="language of messages")
     embedder: EmbedderSettings = EmbedderSettings()
     ocr: OcrSettings = OcrSettings()
@@ -159,6 +162,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment, then the file."""
         return init_settings, env_settings, _toml(settings_cls)
+
+    @property
+    def models_folder(self) -> Path:
+        """Where the models made from installed packages lie; it may be read-only once they are there."""
+        return self.models_dir or self.data_dir / "models"
 
 
 def load_settings(arguments: Mapping[str, Any] | None = None) -> Settings:

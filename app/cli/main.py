@@ -224,6 +224,17 @@ def models_list(output: Output) -> None:
     output.result({"models": listed}, "\n".join(names))
 
 
+@models.command("prepare")
+@output_options
+def models_prepare(output: Output) -> None:
+    """预先生成所需模型 / Make the models that the settings need, ahead of the first start."""
+    from app.composition import prepare_models
+
+    settings = output.settings()
+    prepare_models(settings)
+    output.result({"models_dir": str(settings.models_folder)}, str(settings.models_folder))
+
+
 @cli.command()
 @click.option("--api-only", is_flag=True, help="只提供 HTTP 接口 / the HTTP interface without the pages")
 @click.option("--host", help="监听地址 / address")
