@@ -19,7 +19,6 @@ from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.retrieval import Retriever
-from loaders.base import TextRecogniser
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser
 from loaders.splitter import ChineseTextSplitter, Splitter
