@@ -20,7 +20,7 @@ from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.retrieval import Retriever
 from loaders.document import ParsedDocument
-from loaders.isolation import IsolatedParser
+from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
 from models.chat_spec import ChatModelSpec
 from models.ocr import PaddleOcrEngine
@@ -75,10 +75,11 @@ class FileParser:
         name: str,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        kept: ReadPages | None = None,
     ) -> ParsedDocument:
         """Read the file at `path`, which the user called `name`. Raises a `LoaderError`."""
         return self._isolated.parse(
-            path, name=name, limits=self._limits, progress=progress, cancelled=cancelled
+            path, name=name, limits=self._limits, progress=progress, cancelled=cancelled, kept=kept
         )
 
     def check(self, path: Path, name: str) -> None:

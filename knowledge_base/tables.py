@@ -207,6 +207,35 @@ jobs = Table(
     Column("cancelled", Boolean, nullable=False, default=False),
     Column("created_at", DateTime, nullable=False),
     Column("updated_at", DateTime, nullable=False),
+    # Jobs go by it, because the clock may be set back.
+    Column("number", Integer, nullable=False, server_default="0", index=True),
+    # The runner that works on it; empty while none does.
+    Column("runner", String, nullable=False, default="", server_default=""),
+    # Counts as in `JobProgress`
+    Column("progress", JSON, nullable=False, default=dict, server_default="{}"),
+)
+
+job_events = Table(
+    "job_events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", DateTime, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+# Which chunks were added, changed or deleted, in order, so that an index need not compare all of them.
+# Triggers on `chunks` write it. Without a reference, because it outlives what it names.
+chunk_changes = Table(
+    "chunk_changes",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("knowledge_base_id", Integer, nullable=False),
+    Column("chunk_id", Integer, nullable=False),
+    Index("ix_chunk_changes_knowledge_base_id", "knowledge_base_id", "number"),
+    sqlite_autoincrement=True,
 )
 
 job_files = Table(

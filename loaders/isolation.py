@@ -13,9 +13,9 @@ import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from loaders.base import Limits
 from loaders.document import Page, ParsedDocument
@@ -43,6 +43,19 @@ class ReadPage(NamedTuple):
     total: int
     """The number of pages, as far as it is known."""
     format: str
+
+
+class ReadPages(Protocol):
+    """Pages of a file that were read before, and where those read now are kept."""
+
+    @property
+    def pages(self) -> Sequence[ReadPage]:
+        """The first pages of the file, in order."""
+        ...
+
+    def append(self, read: ReadPage) -> None:
+        """Keep the next page."""
+        ...
 
 
 class IsolatedParser:
@@ -118,16 +131,26 @@ class IsolatedParser:
         first_page: int = 1,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Cancelled | None = None,
+        kept: ReadPages | None = None,
     ) -> ParsedDocument:
-        """Parse a whole file; like `loaders.registry.parse_file`, and with the errors of `pages`."""
+        """Parse a whole file; like `loaders.registry.parse_file`, and with the errors of `pages`.
+
+        Pages in `kept` are not read again; those read now are added to it.
+        """
         from loaders.registry import LOADERS, complete
 
         found: list[Page] = []
         kind = ""
+        if kept is not None and kept.pages:
+            found = [read.page for read in kept.pages]
+            kind = kept.pages[-1].format
+            first_page = (found[-1].number or len(found)) + 1
         stream = self.pages(path, name=name, limits=limits, first_page=first_page, cancelled=cancelled)
         for count, read in enumerate(stream, first_page):
             found.append(read.page)
             kind = read.format
+            if kept is not None:
+                kept.append(read)
             if progress is not None:
                 progress(read.page.number or count, read.total)
         loader = next((item for item in LOADERS if item.format == kind), None)
