@@ -18,6 +18,7 @@ from knowledge_base.files import FileStore
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_queue import JobQueue
+from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retriever
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser, ReadPages
@@ -63,6 +64,7 @@ class FileParser:
             ocr,
             memory_bytes=settings.limits.parser_memory_bytes,
             page_seconds=settings.limits.page_seconds,
+            workers=settings.jobs.readers,
         )
         # A process of its own, so that an upload need not wait for what is being read.
         self._checker = IsolatedParser(page_seconds=settings.limits.page_seconds)
@@ -111,6 +113,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
     database = Database(folder / "catalogue.db")
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
+    page_logs = PageLogs(folder / "pages")
     calibration = Calibration.default()
     indexes = IndexCache(
         database,
@@ -140,7 +143,17 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             catalogue=catalogue,
             files=files,
             indexes=indexes,
-            ingestor=Ingestor(catalogue, files, indexes, parser=parser, splitter=splitter, embedder=embedder),
+            ingestor=Ingestor(
+                catalogue,
+                files,
+                indexes,
+                parser=parser,
+                splitter=splitter,
+                embedder=embedder,
+                page_logs=page_logs,
+                patience=settings.jobs.patience_seconds,
+            ),
+            page_logs=page_logs,
             retriever=Retriever(catalogue, indexes, embedder=embedder, reranker=reranker),
             jobs=JobQueue(catalogue, files, max_waiting=settings.limits.waiting_jobs),
             embedder=embedder,

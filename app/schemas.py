@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from app.answering import types as answering
 from app.failures import problem_text
-from app.messages import Language
+from app.messages import Language, error_text
 from knowledge_base import types as domain
 from knowledge_base.ingestion import IngestedFile
 from loaders import document as loaded
@@ -59,6 +59,24 @@ class KnowledgeBase(_Schema):
     created_at: datetime
 
 
+class JobProgress(_Schema):
+    """How far a job has come; `seconds_left` is an estimate, null while nothing can be said."""
+
+    pages_done: int
+    pages_total: int
+    chunks: int
+    pages_per_second: float
+    seconds_left: float | None
+
+
+class JobEvent(_Schema):
+    """Something that happened to a job."""
+
+    at: datetime
+    kind: str
+    details: dict[str, Any]
+
+
 class Job(_Schema):
     """Background work over uploaded files: queued, running, done, failed or cancelled."""
 
@@ -69,6 +87,8 @@ class Job(_Schema):
     done: int
     total: int
     error: str
+    message: str
+    progress: JobProgress
     documents: list[Document]
     created_at: datetime
     updated_at: datetime
@@ -165,7 +185,13 @@ def job(info: domain.JobInfo, language: Language) -> Job:
     """A job with its files."""
     files = [{**_fields(f), "problems": _problems(f.problems, f.name, language)} for f in info.documents]
     return Job.model_validate(
-        {**_fields(info), "documents": files, "done": info.done, "total": len(info.documents)}
+        {
+            **_fields(info),
+            "documents": files,
+            "done": info.done,
+            "total": len(info.documents),
+            "message": error_text(info.error, language, info.error) if info.error else "",
+        }
     )
 
 

@@ -19,8 +19,9 @@ from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
 from knowledge_base.names import document_name
+from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retrieval, Retriever
-from knowledge_base.types import DocumentInfo, Hit, JobInfo, KnowledgeBaseInfo
+from knowledge_base.types import DocumentInfo, Hit, JobEvent, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
 from loaders.errors import LoaderError
 from loaders.rendering import render_page
@@ -41,6 +42,7 @@ class Parts:
     files: FileStore
     indexes: IndexCache
     ingestor: Ingestor
+    page_logs: PageLogs
     retriever: Retriever
     jobs: JobQueue
     embedder: Callable[[], Embedder]
@@ -65,7 +67,12 @@ class Service:
         """Clean up after a killed process and begin to work through the jobs."""
         self._parts.files.sweep(self._parts.catalogue.referenced())
         self._runner = JobRunner(
-            self._parts.catalogue, self._parts.jobs, self._parts.ingestor, swept=self._remove_unreferenced
+            self._parts.catalogue,
+            self._parts.jobs,
+            self._parts.ingestor,
+            locks=self.settings.data_dir / "runners",
+            swept=self._tidy_up,
+            at_once=self.settings.jobs.at_once,
         )
         self._runner.start()
 
@@ -214,6 +221,10 @@ class Service:
         """One job."""
         return self._parts.jobs.job(job_id)
 
+    def job_events(self, job_id: str) -> list[JobEvent]:
+        """What happened to a job, in order."""
+        return self._parts.jobs.events(job_id)
+
     def cancel_job(self, job_id: str) -> JobInfo:
         """Ask a job to stop; the files it has committed stay."""
         return self._parts.jobs.cancel(job_id)
@@ -320,6 +331,12 @@ class Service:
         maximum = self.settings.limits.question_characters
         if not question.strip() or len(question) > maximum:
             raise QuestionError(f"a question has 1 to {maximum} characters", maximum=maximum)
+
+    def _tidy_up(self, digests: set[str]) -> None:
+        """After a job: what it, and those forgotten with it, needed and nothing else does."""
+        kept = self.settings.jobs
+        self._remove_unreferenced(digests | self._parts.jobs.prune(keep=kept.keep, days=kept.keep_days))
+        self._parts.page_logs.sweep(self._parts.jobs.waiting_digests())
 
     def _remove_unreferenced(self, digests: set[str]) -> None:
         self._parts.files.remove(digests, unreferenced=self._parts.catalogue.unreferenced)

@@ -95,6 +95,18 @@ class ServerSettings(_Section):
     api_port: int = Field(7861, ge=0, le=65535, description="port of the HTTP interface alone")
 
 
+class JobSettings(_Section):
+    """Background work."""
+
+    at_once: int = Field(4, ge=1, le=64, description="jobs that are worked on at the same time")
+    readers: int = Field(2, ge=1, le=64, description="processes that read files")
+    patience_seconds: float = Field(
+        30.0, ge=0, description="how long an embedder that is unavailable is tried again before a file fails"
+    )
+    keep: int = Field(1000, ge=0, description="ended jobs that are remembered")
+    keep_days: float = Field(30.0, gt=0, description="how long they are remembered")
+
+
 class LimitSettings(_Section):
     """Bounds that keep one request or file from taking the machine down."""
 
@@ -149,6 +161,7 @@ class Settings(BaseSettings):
     retrieval: RetrievalSettings = RetrievalSettings()
     answering: AnsweringSettings = AnsweringSettings()
     server: ServerSettings = ServerSettings()
+    jobs: JobSettings = JobSettings()
     limits: LimitSettings = LimitSettings()
 
     @classmethod

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from knowledge_base.errors import DataFolderError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test holds it against the migrations folder."""
 
 _WRITE = "zhiwen_write"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,14 +15,18 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 
 from knowledge_base import chunk_rows
+from knowledge_base.batches import Batches
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.document_rows import PreparedDocument
 from knowledge_base.errors import DocumentNotFoundError, EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
+from knowledge_base.page_log import PageLogs
+from knowledge_base.shared_embedder import SharedEmbedder
 from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, ParsedDocument, Problem, plain_details
 from loaders.errors import LoaderError, LoadingCancelledError
+from loaders.isolation import ReadPages
 from loaders.splitter import Splitter
 from models.errors import ModelError
 
@@ -32,8 +37,11 @@ logger = logging.getLogger(__name__)
 
 COMMIT_CHUNKS = 256
 """Documents are committed together once they hold this many chunks."""
-_EMBED_AT_ONCE = 64
-"""Texts embedded between two looks at the cancel signal."""
+_EMBED_AT_ONCE = 32
+"""Texts that one ingestion gives to the embedder before others have their turn."""
+
+_Parsed = tuple[int, StoredFile, ParsedDocument, list[Chunk]]
+"""A file's place among those given, the file, and what was read from it."""
 
 
 class Parser(Protocol):
@@ -51,8 +59,12 @@ class Parser(Protocol):
         name: str,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        kept: ReadPages | None = None,
     ) -> ParsedDocument:
-        """Read the file at `path`, which the user called `name`."""
+        """Read the file at `path`, which the user called `name`.
+
+        Pages in `kept` are not read again, and those read now are added to it.
+        """
         ...
 
 
@@ -92,6 +104,8 @@ class Ingestor:
         parser: Parser,
         splitter: Splitter,
         embedder: Callable[[], Embedder],
+        page_logs: PageLogs,
+        patience: float = 0.0,
     ) -> None:
         self._catalogue = catalogue
         self._files = files
@@ -99,6 +113,9 @@ class Ingestor:
         self._parser = parser
         self._splitter = splitter
         self._embedder = embedder
+        self._shared = SharedEmbedder(embedder, patience=patience)
+        self._page_logs = page_logs
+        self._lock = threading.Lock()
         self.pipeline = f"{parser.fingerprint};{splitter.fingerprint}"
         self.seconds: dict[str, float] = defaultdict(float)
         """Time spent so far in each stage: parse, embed, index."""
@@ -123,51 +140,65 @@ class Ingestor:
                 f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
             )
         results: dict[int, IngestedFile] = {}
-        pending: list[tuple[int, StoredFile, ParsedDocument, list[Chunk]]] = []
 
         def finish(position: int, result: IngestedFile) -> None:
             results[position] = result
+            self._forget_pages(files[position], result)
             finished(position, result)
 
-        def flush() -> None:
-            batch, pending[:] = list(pending), []
-            if batch:
-                for (position, *_), result in zip(
-                    batch, self._commit(key, batch, len(files), progress, cancelled), strict=True
-                ):
-                    finish(position, result)
+        def store(batch: Sequence[_Parsed]) -> None:
+            stored = self._commit(key, batch, len(files), progress, stopped)
+            for (position, *_), result in zip(batch, stored, strict=True):
+                finish(position, result)
+
+        def stopped() -> bool:
+            return batches.abandoned or cancelled()
 
         seen: set[tuple[str, str]] = set()
-        for position, file in enumerate(files):
-            if (file.sha256, file.name) in seen or any(p[1].sha256 == file.sha256 for p in pending):
-                flush()  # so that the same bytes twice in one batch are recognised too
-            seen.add((file.sha256, file.name))
-            same = self._catalogue.same(key.id, file, self.pipeline)
-            if same is not None:
-                finish(position, IngestedFile(file.name, "unchanged", same, same.problems))
-                continue
+        with Batches(store, weight=lambda parsed: len(parsed[3]), limit=COMMIT_CHUNKS) as batches:
+            for position, file in enumerate(files):
+                same_bytes = any(parsed[1].sha256 == file.sha256 for parsed in batches.unfinished())
+                if (file.sha256, file.name) in seen or same_bytes:
+                    batches.finish()  # so that the same bytes twice in one batch are recognised too
+                seen.add((file.sha256, file.name))
+                same = self._catalogue.same(key.id, file, self.pipeline)
+                if same is not None:
+                    finish(position, IngestedFile(file.name, "unchanged", same, same.problems))
+                    continue
 
-            def page_read(done: int, total: int, at: int = position, name: str = file.name) -> None:
-                progress(Progress(at, len(files), name, "parse", done, total))
+                def page_read(done: int, total: int, at: int = position, name: str = file.name) -> None:
+                    progress(Progress(at, len(files), name, "parse", done, total))
+                    batches.look()
 
-            try:
-                with self._timed("parse"):
-                    document = self._parser.parse(
-                        file.path, name=file.name, progress=page_read, cancelled=cancelled
-                    )
-                    chunks = self._splitter.split(document)
-            except LoadingCancelledError:
-                flush()
-                raise
-            except LoaderError as error:
-                finish(position, failed(file.name, error, retryable=error.retryable))
-                continue
-            pending.append((position, file, document, chunks))
-            if sum(len(waiting) for *_, waiting in pending) >= COMMIT_CHUNKS:
-                flush()
-        flush()
+                try:
+                    with self._timed("parse"):
+                        document, chunks = self._read(file, page_read, cancelled)
+                except LoadingCancelledError:
+                    raise
+                except LoaderError as error:
+                    finish(position, failed(file.name, error, retryable=error.retryable))
+                    continue
+                batches.add((position, file, document, chunks))
+            batches.finish()
         self._bring_up_to_date(key)
         return [results[position] for position in sorted(results)]
+
+    def _read(
+        self,
+        file: StoredFile,
+        progress: Callable[[int, int], None],
+        cancelled: Callable[[], bool],
+    ) -> tuple[ParsedDocument, list[Chunk]]:
+        """The file's text and chunks; pages that an earlier try has read are not read again."""
+        with self._page_logs.open(file.sha256, self._parser.fingerprint) as kept:
+            document = self._parser.parse(
+                file.path, name=file.name, progress=progress, cancelled=cancelled, kept=kept
+            )
+        return document, self._splitter.split(document)
+
+    def _forget_pages(self, file: StoredFile, result: IngestedFile) -> None:
+        if not result.retryable:
+            self._page_logs.remove(file.sha256, self._parser.fingerprint)
 
     def rebuild(
         self, key: KnowledgeBaseKey, *, progress: Callable[[Progress], None] = lambda _: None
@@ -198,7 +229,7 @@ class Ingestor:
     def _commit(
         self,
         key: KnowledgeBaseKey,
-        batch: Sequence[tuple[int, StoredFile, ParsedDocument, list[Chunk]]],
+        batch: Sequence[_Parsed],
         files: int,
         progress: Callable[[Progress], None],
         cancelled: Callable[[], bool],
@@ -249,7 +280,7 @@ class Ingestor:
                 raise LoadingCancelledError("cancelled while embedding")
             part = missing[start : start + _EMBED_AT_ONCE]
             with self._timed("embed"):
-                vectors = embedder.encode_documents([texts[digest] for digest in part])
+                vectors = self._shared.encode([texts[digest] for digest in part], cancelled=cancelled)
             known.update(zip(part, vectors, strict=True))
             progress(start + len(part))
         if not chunks:
@@ -271,7 +302,8 @@ class Ingestor:
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - start
+            with self._lock:
+                self.seconds[stage] += time.perf_counter() - start
 
 
 def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedFile:

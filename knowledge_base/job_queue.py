@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from knowledge_base import chunk_rows
+from knowledge_base import job_rows
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.document_rows import now
-from knowledge_base.errors import JobNotFoundError, JobStateError, QueueFullError
+from knowledge_base.errors import DataFolderError, JobStateError, QueueFullError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.ingestion import IngestedFile
-from knowledge_base.tables import documents, job_files, jobs, knowledge_bases
-from knowledge_base.types import JobFile, JobInfo, JobState
-from loaders.document import Problem
+from knowledge_base.job_rows import UNFINISHED
+from knowledge_base.tables import job_events, job_files, jobs
+from knowledge_base.types import JobEvent, JobInfo, JobProgress, JobState
 
-_UNFINISHED = ("queued", "running")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class ClaimedJob:
     id: str
     knowledge_base: str
     files: tuple[tuple[int, StoredFile], ...]
+    kind: str = "ingest"
 
 
 class JobQueue:
@@ -38,21 +42,27 @@ class JobQueue:
         self._database = catalogue.database
         self._files = files
         self._max_waiting = max_waiting
+        self._unwritten: dict[str, tuple[JobState, str, JobProgress]] = {}
+        """How jobs ended whose end could not be written, for want of space."""
+        self._lock = threading.Lock()
 
-    def submit(self, knowledge_base_id: int, files: Sequence[StoredFile]) -> JobInfo:
-        """Queue the ingestion of stored files. Raises `QueueFullError`."""
+    def submit(self, knowledge_base_id: int, files: Sequence[StoredFile], *, kind: str = "ingest") -> JobInfo:
+        """Queue the ingestion of stored files, or other work. Raises `QueueFullError`."""
         job_id, time = secrets.token_hex(8), now()
         with self._database.write() as connection:
-            waiting = select(func.count()).select_from(jobs).where(jobs.c.state.in_(_UNFINISHED))
+            waiting = select(func.count()).select_from(jobs).where(jobs.c.state.in_(UNFINISHED))
             if (connection.execute(waiting).scalar() or 0) >= self._max_waiting:
                 raise QueueFullError(
                     f"{self._max_waiting} jobs are waiting already", maximum=self._max_waiting
                 )
+            last = connection.execute(select(func.max(jobs.c.number))).scalar() or 0
             connection.execute(
                 insert(jobs).values(
                     id=job_id,
                     knowledge_base_id=knowledge_base_id,
+                    kind=kind,
                     state="queued",
+                    number=last + 1,
                     created_at=time,
                     updated_at=time,
                 )
@@ -70,27 +80,34 @@ class JobQueue:
                         problems=[],
                     )
                 )
-            return _job(connection, job_id)
+            _happened(connection, job_id, "submitted", files=len(files))
+            return job_rows.info(connection, job_id)
 
     def job(self, job_id: str) -> JobInfo:
         """One job. Raises `JobNotFoundError`."""
         with self._database.read() as connection:
-            return _job(connection, job_id)
+            return self._as_known(job_rows.info(connection, job_id))
 
     def jobs(self, *, limit: int = 100) -> list[JobInfo]:
         """The newest jobs first."""
         with self._database.read() as connection:
-            return _jobs(connection, limit=limit)
+            return [self._as_known(job) for job in job_rows.infos(connection, limit=limit)]
+
+    def events(self, job_id: str) -> list[JobEvent]:
+        """What happened to a job, in order. Raises `JobNotFoundError`."""
+        with self._database.read() as connection:
+            return job_rows.events(connection, job_id)
 
     def cancel(self, job_id: str) -> JobInfo:
         """Ask a job to stop; files that it has committed stay. Raises `JobStateError`."""
         with self._database.write() as connection:
-            state = _job(connection, job_id).state
-            if state not in _UNFINISHED:
+            state = job_rows.info(connection, job_id).state
+            if state not in UNFINISHED:
                 raise JobStateError(f"the job is {state} and cannot be cancelled", id=job_id, state=state)
             new_state = "cancelled" if state == "queued" else "running"
             _update(connection, job_id, cancelled=True, state=new_state)
-            return _job(connection, job_id)
+            _happened(connection, job_id, "cancelled" if state == "queued" else "cancel_asked")
+            return job_rows.info(connection, job_id)
 
     def cancelled(self, job_id: str) -> bool:
         """Whether the job was asked to stop; a job that is gone, with its knowledge base, is too."""
@@ -101,123 +118,165 @@ class JobQueue:
             }
 
     def retry(self, job_id: str) -> JobInfo:
-        """Queue again what an ended job has not stored and may yet store. Raises `JobStateError`."""
+        """Queue again what an ended job has not done and may yet do. Raises `JobStateError`."""
         with self._database.write() as connection:
-            state = _job(connection, job_id).state
+            job = job_rows.info(connection, job_id)
             left = (job_files.c.job_id == job_id) & ((job_files.c.state == "queued") | job_files.c.retryable)
             count = connection.execute(select(func.count()).select_from(job_files).where(left)).scalar()
-            if state in _UNFINISHED or not count:
-                raise JobStateError(f"the job is {state}: nothing to try again", id=job_id, state=state)
+            again = count or (not job.documents and job.state in {"failed", "cancelled"})
+            if job.state in UNFINISHED or not again:
+                raise JobStateError(
+                    f"the job is {job.state}: nothing to try again", id=job_id, state=job.state
+                )
             connection.execute(
                 update(job_files).where(left).values(state="queued", retryable=False, problems=[])
             )
-            _update(connection, job_id, state="queued", cancelled=False, error="")
-            return _job(connection, job_id)
+            _update(connection, job_id, state="queued", cancelled=False, error="", runner="", progress={})
+            _happened(connection, job_id, "retried", files=count)
+            return job_rows.info(connection, job_id)
 
-    def requeue_interrupted(self) -> int:
-        """Queue again what a killed process was working on; returns how many jobs."""
-        with self._database.write() as connection:
-            return connection.execute(
-                update(jobs).where(jobs.c.state == "running").values(state="queued")
-            ).rowcount
+    def requeue_interrupted(self, gone: Callable[[str], bool] = lambda _: True) -> int:
+        """Queue again the jobs of killed processes; returns how many.
 
-    def claim(self) -> ClaimedJob | None:
-        """Take the oldest waiting job, or None."""
+        `gone` tells whether the runner of that id, which had taken a job, is no more.
+        """
+        with self._database.read() as connection:
+            taken = set(connection.execute(select(jobs.c.runner).where(jobs.c.state == "running")).scalars())
+        lost = {runner for runner in taken if not runner or gone(runner)}
+        if not lost:
+            return 0
         with self._database.write() as connection:
-            row = connection.execute(
-                select(jobs.c.id, knowledge_bases.c.name)
-                .join(knowledge_bases, knowledge_bases.c.id == jobs.c.knowledge_base_id)
-                .where(jobs.c.state == "queued")
-                .order_by(jobs.c.created_at)
-                .limit(1)
-            ).first()
-            if row is None:
+            interrupted = (jobs.c.state == "running") & jobs.c.runner.in_(lost)
+            ids = list(connection.execute(select(jobs.c.id).where(interrupted)).scalars())
+            for job_id in ids:
+                _update(connection, job_id, state="queued", runner="")
+                _happened(connection, job_id, "interrupted")
+        return len(ids)
+
+    def claim(self, runner: str = "") -> ClaimedJob | None:
+        """Take the waiting job whose turn it is for the runner of this id, or None."""
+        with self._database.read() as connection:  # most looks find nothing, and need no lock
+            if connection.execute(select(jobs.c.id).where(jobs.c.state == "queued").limit(1)).first() is None:
                 return None
-            _update(connection, row.id, state="running")
+        with self._database.write() as connection:
+            found = job_rows.next_queued(connection)
+            if found is None:
+                return None
+            job_id, knowledge_base, kind = found
+            _update(connection, job_id, state="running", runner=runner)
+            _happened(connection, job_id, "started")
             files = connection.execute(
                 select(job_files)
-                .where(job_files.c.job_id == row.id, job_files.c.state == "queued")
+                .where(job_files.c.job_id == job_id, job_files.c.state == "queued")
                 .order_by(job_files.c.position)
             ).all()
         stored = tuple(
             (f.position, StoredFile(f.name, f.sha256, f.size, self._files.path(f.sha256))) for f in files
         )
-        return ClaimedJob(row.id, row.name, stored)
+        return ClaimedJob(job_id, knowledge_base, stored, kind)
 
-    def note_stage(self, job_id: str, stage: str) -> None:
-        """Record what the job is doing."""
+    def note_progress(self, job_id: str, stage: str, progress: JobProgress) -> None:
+        """Record what the job is doing and how far it has come."""
         with self._database.write() as connection:
-            _update(connection, job_id, stage=stage)
+            _update(connection, job_id, stage=stage, progress=asdict(progress))
 
     def note_file(self, job_id: str, position: int, result: IngestedFile) -> None:
         """Record what became of a file."""
+        document_id = result.document.id if result.document else None
         with self._database.write() as connection:
             connection.execute(
                 update(job_files)
                 .where(job_files.c.job_id == job_id, job_files.c.position == position)
                 .values(
                     state=result.state,
-                    document_id=result.document.id if result.document else None,
+                    document_id=document_id,
                     retryable=result.retryable,
                     problems=[problem.stored() for problem in result.problems],
                 )
             )
+            known = connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).scalar()
+            if known is not None:  # else it went with its knowledge base
+                codes = sorted({problem.code for problem in result.problems})
+                _happened(
+                    connection,
+                    job_id,
+                    "file",
+                    position=position,
+                    state=result.state,
+                    document_id=document_id,
+                    problems=codes,
+                )
 
-    def end(self, job_id: str, state: JobState, *, error: str = "") -> None:
-        """Record how the job ended; `error` is the code of what stopped the whole of it."""
+    def end(
+        self, job_id: str, state: JobState, *, error: str = "", progress: JobProgress | None = None
+    ) -> None:
+        """Record how the job ended; `error` is the code of what stopped the whole of it.
+
+        What cannot be written, because the disk is full, is told all the same, and written later.
+        """
+        with self._lock:
+            self._unwritten[job_id] = (state, error, progress or JobProgress())
+        try:
+            self.write_ends()
+        except DataFolderError:
+            logger.warning("the end of job %s cannot be written yet", job_id, extra={"job": job_id})
+
+    def write_ends(self) -> None:
+        """Write what `end` could not. Raises `DataFolderError` when it still cannot be."""
+        for job_id, (state, error, progress) in list(self._unwritten.items()):
+            with self._database.write() as connection:
+                _update(
+                    connection,
+                    job_id,
+                    state=state,
+                    stage="",
+                    error=error,
+                    runner="",
+                    progress=asdict(progress),
+                )
+                known = connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).scalar()
+                if known is not None:
+                    _happened(connection, job_id, "suspended" if state == "queued" else state, error=error)
+            with self._lock:
+                self._unwritten.pop(job_id, None)
+
+    def prune(self, *, keep: int, days: float) -> set[str]:
+        """Forget ended jobs, but the newest `keep`, and those older than `days`; digests of their files."""
+        ended = jobs.c.state.not_in(UNFINISHED)
+        with self._database.read() as connection:
+            numbers = connection.execute(
+                select(jobs.c.number).where(ended).order_by(jobs.c.number.desc()).offset(keep).limit(1)
+            ).scalar()
+            old = ended & or_(
+                jobs.c.updated_at < now() - timedelta(days=days), jobs.c.number <= (numbers or 0)
+            )
+            ids = list(connection.execute(select(jobs.c.id).where(old).limit(500)).scalars())
+            if not ids:
+                return set()
+            digests = set(
+                connection.execute(select(job_files.c.sha256).where(job_files.c.job_id.in_(ids))).scalars()
+            )
         with self._database.write() as connection:
-            _update(connection, job_id, state=state, stage="", error=error)
+            connection.execute(delete(jobs).where(jobs.c.id.in_(ids), ended))
+        return digests
+
+    def waiting_digests(self) -> set[str]:
+        """Digests of the files that a job is still to read, or may be asked to read again."""
+        left = (job_files.c.state == "queued") | job_files.c.retryable
+        with self._database.read() as connection:
+            return set(connection.execute(select(job_files.c.sha256).where(left)).scalars())
+
+    def _as_known(self, job: JobInfo) -> JobInfo:
+        if job.id not in self._unwritten:
+            return job
+        state, error, progress = self._unwritten[job.id]
+        return replace(job, state=state, stage="", error=error, progress=progress)
 
 
 def _update(connection: Connection, job_id: str, **values: Any) -> None:
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(updated_at=now(), **values))
 
 
-def _job(connection: Connection, job_id: str) -> JobInfo:
-    for job in _jobs(connection, jobs.c.id == job_id):
-        return job
-    raise JobNotFoundError(f"there is no job {job_id!r}", id=job_id)
-
-
-def _jobs(connection: Connection, *conditions: ColumnElement[bool], limit: int = 1) -> list[JobInfo]:
-    rows = connection.execute(
-        select(jobs, knowledge_bases.c.name.label("knowledge_base"))
-        .join(knowledge_bases, knowledge_bases.c.id == jobs.c.knowledge_base_id)
-        .where(*conditions)
-        .order_by(jobs.c.created_at.desc())
-        .limit(limit)
-    ).all()
-    return [
-        JobInfo(
-            id=row.id,
-            knowledge_base=row.knowledge_base,
-            state=row.state,
-            stage=row.stage,
-            error=row.error,
-            documents=_files(connection, row.id),
-            created_at=row.created_at,
-            updated_at=row.updated_at,
-        )
-        for row in rows
-    ]
-
-
-def _files(connection: Connection, job_id: str) -> tuple[JobFile, ...]:
-    count = chunk_rows.served_count(job_files.c.document_id)
-    rows = connection.execute(
-        select(job_files, documents.c.pages, count.label("chunks"))
-        .join(documents, documents.c.id == job_files.c.document_id, isouter=True)
-        .where(job_files.c.job_id == job_id)
-        .order_by(job_files.c.position)
-    )
-    return tuple(
-        JobFile(
-            row.name,
-            row.state,
-            row.document_id,
-            row.pages or 0,
-            row.chunks,
-            tuple(Problem(**problem) for problem in row.problems),
-        )
-        for row in rows
-    )
+def _happened(connection: Connection, job_id: str, kind: str, **details: Any) -> None:
+    given = {key: value for key, value in details.items() if value not in (None, "", [])}
+    connection.execute(insert(job_events).values(job_id=job_id, at=now(), kind=kind, details=given))

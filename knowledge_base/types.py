@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from loaders.document import BlockKind, Box, Line, Problem
 
@@ -53,6 +53,28 @@ class JobFile:
 
 
 @dataclass(frozen=True, slots=True)
+class JobProgress:
+    """How far a job has come. A total grows while files are opened: only then their pages are known."""
+
+    pages_done: int = 0
+    pages_total: int = 0
+    chunks: int = 0
+    """Chunks that are stored."""
+    pages_per_second: float = 0.0
+    seconds_left: float | None = None
+    """An estimate by the bytes that are still to be read; None while nothing can be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """Something that happened to a job: `details` hold counts, codes and ids, never text or names."""
+
+    at: datetime
+    kind: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class JobInfo:
     """A piece of background work over some files, and how far it has come."""
 
@@ -66,6 +88,7 @@ class JobInfo:
     documents: tuple[JobFile, ...]
     created_at: datetime
     updated_at: datetime
+    progress: JobProgress = JobProgress()
 
     @property
     def done(self) -> int:

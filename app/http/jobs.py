@@ -17,6 +17,12 @@ class JobList(BaseModel):
     jobs: list[schemas.Job]
 
 
+class JobEvents(BaseModel):
+    """What happened to a job, in order."""
+
+    events: list[schemas.JobEvent]
+
+
 @router.get("")
 def list_jobs(service: ServiceDep, language: LanguageDep) -> JobList:
     """The newest jobs first."""
@@ -27,6 +33,12 @@ def list_jobs(service: ServiceDep, language: LanguageDep) -> JobList:
 def get_job(job_id: str, service: ServiceDep, language: LanguageDep) -> schemas.Job:
     """One job with its files."""
     return schemas.job(service.job(job_id), language)
+
+
+@router.get("/{job_id}/events")
+def list_job_events(job_id: str, service: ServiceDep) -> JobEvents:
+    """What happened to a job, in order."""
+    return JobEvents(events=[schemas.JobEvent.model_validate(event) for event in service.job_events(job_id)])
 
 
 @router.post("/{job_id}/cancel")

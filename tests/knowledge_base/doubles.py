@@ -17,11 +17,13 @@ from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import IngestedFile, Ingestor
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
+from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retriever
 from knowledge_base.types import Hit
 from loaders.base import LoadOptions
 from loaders.document import ParsedDocument
 from loaders.errors import DamagedFileError
+from loaders.isolation import ReadPages
 from loaders.registry import parse_file
 from loaders.splitter import ChineseTextSplitter
 from models.embedder import Embedder
@@ -79,6 +81,7 @@ class InProcessParser:
         name: str,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        kept: ReadPages | None = None,
     ) -> ParsedDocument:
         self.before(name)
         if b"DAMAGED" in path.read_bytes():
@@ -141,8 +144,15 @@ class Home:
         self.catalogue.delete_document(key.id, document_id)
         self.sweep({sha256})
 
-    def runner(self) -> JobRunner:
-        return JobRunner(self.catalogue, self.queue, self.ingestor, swept=self.sweep)
+    def runner(self, *, at_once: int = 1) -> JobRunner:
+        return JobRunner(
+            self.catalogue,
+            self.queue,
+            self.ingestor,
+            locks=self.folder / "runners",
+            swept=self.sweep,
+            at_once=at_once,
+        )
 
     def key(self, knowledge_base: str) -> KnowledgeBaseKey:
         return self.catalogue.key(knowledge_base)
@@ -197,6 +207,7 @@ def open_home(
         parser=parser,
         splitter=ChineseTextSplitter(chunk_size=60, overlap=0),
         embedder=lambda: embedder,
+        page_logs=PageLogs(folder / "pages"),
     )
     retriever = Retriever(catalogue, indexes, embedder=lambda: embedder)
     queue = JobQueue(catalogue, files, max_waiting=10)

@@ -9,7 +9,8 @@ import pytest
 from knowledge_base.errors import JobNotFoundError, JobStateError, QueueFullError
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_runner import JobRunner
-from knowledge_base.types import JobInfo
+from knowledge_base.page_log import PageLogs
+from knowledge_base.types import JobInfo, JobProgress
 from models.errors import ModelUnavailableError
 from tests.knowledge_base.doubles import Home, open_home
 
@@ -125,6 +126,7 @@ def test_a_running_job_is_cancelled_between_two_files(
 
     def cancel(name: str) -> None:
         if name == "b.md":
+            wait_for(home, job_id, lambda job: job.done == 1)
             assert home.queue.cancel(job_id).state == "running"
 
     home.parser.before = cancel
@@ -174,8 +176,9 @@ def test_an_embedder_that_cannot_even_be_loaded_fails_the_job_until_it_is_back(h
         parser=home.parser,
         splitter=home.ingestor._splitter,
         embedder=load,  # type: ignore[arg-type]
+        page_logs=PageLogs(home.folder / "pages"),
     )
-    runner = JobRunner(home.catalogue, home.queue, ingestor, swept=home.sweep)
+    runner = JobRunner(home.catalogue, home.queue, ingestor, locks=home.folder / "runners", swept=home.sweep)
     job_id = home.submit("k", {"a.md": LEAVE})
     runner.start()
     try:
@@ -199,6 +202,7 @@ def test_a_job_stopped_with_the_process_goes_on_in_the_next(
 
     def stop(name: str) -> None:
         if name == "b.md":
+            wait_for(home, job_id, lambda job: job.done == 1)
             stopping.start()
             assert runner._stopping.wait(DEADLINE)
 
@@ -290,11 +294,26 @@ def test_a_job_over_a_renamed_knowledge_base_goes_on(home: Home, runner: JobRunn
 def test_progress_is_noted(home: Home, runner: JobRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knowledge_base.job_runner._LOOK_SECONDS", 0.0)
     noted: list[str] = []
-    monkeypatch.setattr(home.queue, "note_stage", lambda _id, stage: noted.append(stage))
-    job_id = home.submit("k", {"a.md": LEAVE})
+    counted: list[JobProgress] = []
+
+    def note(_id: str, stage: str, progress: JobProgress) -> None:
+        noted.append(stage)
+        counted.append(progress)
+
+    monkeypatch.setattr(home.queue, "note_progress", note)
+    job_id = home.submit("k", {"a.md": LEAVE, "b.md": TRAVEL})
     runner.start()
-    ended(home, job_id)
-    assert noted == ["parse 1/1 a.md", "embed 1/1 a.md", "commit 1/1 a.md"]
+    job = ended(home, job_id)
+    assert noted == ["parse 1/1 a.md", "parse 1/1 b.md", "embed 2/2 b.md", "commit 2/2 b.md"]
+    assert [(at.pages_done, at.pages_total, at.chunks) for at in counted] == [
+        (1, 2, 0),
+        (2, 2, 0),
+        (2, 2, 0),
+        (2, 2, 0),
+    ]
+    end = job.progress
+    assert (end.pages_done, end.pages_total, end.chunks, end.seconds_left) == (2, 2, 2, 0.0)
+    assert end.pages_per_second > 0
 
 
 def test_twenty_files_while_another_knowledge_base_is_searched(home: Home, runner: JobRunner) -> None:
