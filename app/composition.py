@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from app.answering.answerer import QUOTE_MODEL, ChatModel
-from app.errors import UnknownModelError
+from app.answering.prompt_files import PromptFiles
+from app.chat_models import ChatModels
 from app.service import Parts, Service
 from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
@@ -23,10 +23,9 @@ from knowledge_base.retrieval import Retriever
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
-from models.chat_spec import ChatModelSpec
 from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
-from models.registry import load_chat_model, load_embedder
+from models.registry import load_embedder
 from models.reranker import CrossEncoderReranker
 from vectorstore.calibration import Calibration
 from vectorstore.hybrid import HybridIndex
@@ -133,7 +132,10 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
     splitter = _splitter(settings.splitter)
     reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
 
+    models = ChatModels(settings.answering.models, default=settings.answering.model)
+
     def close() -> None:
+        models.close()
         parser.close()
         database.close()
 
@@ -157,7 +159,8 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             retriever=Retriever(catalogue, indexes, embedder=embedder, reranker=reranker),
             jobs=JobQueue(catalogue, files, max_waiting=settings.limits.waiting_jobs),
             embedder=embedder,
-            chat_model=_ChatModels(settings),
+            models=models,
+            prompts=PromptFiles(settings.answering.prompts),
             check_file=parser.check,
             default_threshold=calibration.threshold,
             close=close,
@@ -187,30 +190,3 @@ def _splitter(settings: SplitterSettings) -> Splitter:
             )
         )
     return ChineseTextSplitter(chunk_size=settings.chunk_size, overlap=settings.overlap)
-
-
-def _prompt_characters(spec: ChatModelSpec) -> int:
-    """What the context holds besides the answer; half of it where the answer would take it all."""
-    return max(spec.context_tokens - spec.max_tokens, spec.context_tokens // 2)
-
-
-class _ChatModels:
-    """The chat models that the settings name, each loaded at its first use."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._models = {
-            name: Lazy(
-                lambda name=name, spec=spec: ChatModel(  # type: ignore[misc]
-                    name=name, model=load_chat_model(spec), context_characters=_prompt_characters(spec)
-                )
-            )
-            for name, spec in settings.answering.models.items()
-        }
-
-    def __call__(self, name: str) -> ChatModel:
-        if name not in self._models:
-            known = ", ".join((QUOTE_MODEL, *self._models))
-            raise UnknownModelError(
-                f"no chat model is called {name!r} in the settings; there are {known}", name=name, known=known
-            )
-        return self._models[name]()

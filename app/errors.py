@@ -25,6 +25,18 @@ class QuestionError(ApplicationError):
     code = "invalid_question"
 
 
+class PromptTooLongError(ApplicationError):
+    """A question is longer than the chat model can read at once."""
+
+    code = "prompt_too_long"
+
+
+class ModelNeededError(ApplicationError):
+    """A request can only be answered by a chat model, and none is chosen."""
+
+    code = "model_needed"
+
+
 class UnknownModelError(ApplicationError):
     """A request names a chat model that the settings do not."""
 

@@ -56,6 +56,8 @@ STATUS = {
     "no_file": 422,
     "too_many_files": 413,
     "unknown_model": 404,
+    "prompt_too_long": 422,
+    "model_needed": 422,
     "application_error": 500,
     "knowledge_base_error": 500,
     "index_error": 500,

@@ -137,6 +137,16 @@ class Citation(_Schema):
     boxes: list[Box]
 
 
+class AnswerSentence(_Schema):
+    """A sentence that a model wrote, `answer[start:end]`; `supported`: its passages bear it out."""
+
+    start: int
+    end: int
+    citations: list[int]
+    support: float | None
+    supported: bool
+
+
 class Answer(_Schema):
     """An answer with its citations, or a refusal without any. `timings` are in seconds."""
 
@@ -146,6 +156,7 @@ class Answer(_Schema):
     question: str
     citations: list[Citation]
     timings: dict[str, float]
+    sentences: list[AnswerSentence] = []
 
 
 class Chunk(_Schema):

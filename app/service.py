@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.answering.answerer import QUOTE_MODEL, Answerer, ChatModel
+from app.answering.answerer import QUOTE_MODEL, Answerer
+from app.answering.prompt_files import PromptFiles
 from app.answering.types import Answer, Event, Final, Turn
+from app.chat_models import ChatModels
 from app.errors import QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_rows
@@ -27,6 +29,8 @@ from loaders.errors import LoaderError
 from loaders.rendering import render_page
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from models.embedder import Embedder
 
 _PAGE_WIDTH = 1200
@@ -46,7 +50,8 @@ class Parts:
     retriever: Retriever
     jobs: JobQueue
     embedder: Callable[[], Embedder]
-    chat_model: Callable[[str], ChatModel]
+    models: ChatModels
+    prompts: PromptFiles
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
     default_threshold: float
@@ -59,6 +64,7 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.settings = parts.settings
+        self.models = parts.models
         self._runner: JobRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -302,10 +308,12 @@ class Service:
         for name in knowledge_bases:
             self._parts.catalogue.key(name)
         name = model or self.settings.answering.model
-        chat_model = None if name == QUOTE_MODEL else self._parts.chat_model(name)
+        chat_model = None if name == QUOTE_MODEL else self.models(name)
         answerer = Answerer(
             lambda query: self.retrieve(query, knowledge_bases, top_k=top_k, threshold=threshold),
             chat_model=chat_model,
+            prompts=self._parts.prompts.of(knowledge_bases),
+            embed=self._embed,
         )
         recent = (
             history[-self.settings.answering.history_turns :] if self.settings.answering.history_turns else ()
@@ -326,6 +334,9 @@ class Service:
     def embedder(self) -> Embedder:
         """The embedder, loaded."""
         return self._parts.embedder()
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        return self._parts.embedder().encode_documents(list(texts))
 
     def _check_question(self, question: str) -> None:
         maximum = self.settings.limits.question_characters

@@ -76,6 +76,9 @@ class AnsweringSettings(_Section):
 
     models: dict[str, ChatModelSpec] = Field(default_factory=dict, description="chat models by name")
     model: str = Field("quote", description="name of one of these models, or quote: quote the documents")
+    prompts: dict[str, Path] = Field(
+        default_factory=dict, description="folders of prompt files by knowledge base; *: all"
+    )
     history_turns: int = Field(6, ge=0, description="earlier turns that a question may lean on")
 
     @field_validator("model")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, Field
+
+QUEUE_POSITION = "queue_position"
+"""Key in the `response_metadata` of an empty chunk that tells how many requests come before this one."""
 
 
 class ChatModelSpec(BaseModel):
@@ -17,4 +22,7 @@ class ChatModelSpec(BaseModel):
     temperature: float = Field(0.0, ge=0.0, le=2.0)
     max_tokens: int = Field(1024, gt=0, description="tokens of an answer at most")
     context_tokens: int = Field(4096, gt=0, description="tokens that prompt and answer share")
+    tokenizer: Path | None = Field(
+        None, description="tokenizer.json of a server's model, to count its tokens"
+    )
     timeout: float = Field(60.0, gt=0, description="seconds to wait for the model")

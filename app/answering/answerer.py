@@ -9,15 +9,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.answering.citations import cited_numbers, claim_of, supporting_span
+from app.answering.citations import (
+    CitationReader,
+    Mark,
+    cited_sentences,
+    claim_of,
+    supporting_span,
+    without_marks,
+)
 from app.answering.followups import standalone_question
-from app.answering.prompt import build_prompt
+from app.answering.prompt import Budget, build_prompt
+from app.answering.prompt_files import Prompts
 from app.answering.quoting import Quote, quote
-from app.answering.types import Answer, Citation, Event, Final, Sources, Token, Turn
+from app.answering.refusals import is_refusal, needs_no_citation
+from app.answering.support import SUPPORTED, Embed, support
+from app.answering.types import (
+    Answer,
+    AnswerSentence,
+    Citation,
+    Event,
+    Final,
+    Sources,
+    Token,
+    Turn,
+    Waiting,
+)
+from app.errors import ApplicationError, ModelNeededError
 from app.messages import text_language, translate
 from knowledge_base.retrieval import Retrieval
 from knowledge_base.types import Hit
 from loaders.document import Box
+from models.chat_spec import QUEUE_POSITION
 from models.errors import ModelError, ModelUnavailableError
 
 if TYPE_CHECKING:
@@ -33,23 +55,42 @@ QUOTE_MODEL = "quote"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatModel:
-    """A language model by its name in the settings, and the characters that a prompt may have."""
+    """A language model by its name in the settings, and the room that a prompt of it has."""
 
     name: str
     model: BaseChatModel
-    context_characters: int
+    budget: Budget
 
 
 class Answerer:
     """Answers one question at a time; safe to be called from several threads at once."""
 
-    def __init__(self, search: Callable[[str], Retrieval], *, chat_model: ChatModel | None = None) -> None:
+    def __init__(
+        self,
+        search: Callable[[str], Retrieval] | None,
+        *,
+        chat_model: ChatModel | None = None,
+        prompts: Prompts | None = None,
+        embed: Embed | None = None,
+    ) -> None:
+        """`search` finds the passages; without it the chat model, which must be given, just chats.
+
+        `embed` serves to compare an answer's sentences with what they cite.
+        """
         self._search = search
         self._chat_model = chat_model
+        self._prompts = prompts
+        self._embed = embed
 
     def stream(self, question: str, history: Sequence[Turn] = ()) -> Iterator[Event]:
-        """Yield `Sources`, then `Token`s, then `Final`. A refusal has no sources and asks no model."""
+        """Yield `Sources`, `Token`s, and at last `Final`; `Waiting` may come before the first token.
+
+        A refusal has no sources and asks no model.
+        """
         clock = _Clock()
+        if self._search is None:
+            yield from self._chat(question, history, clock)
+            return
         standalone = standalone_question(
             question, history, rewrite=self._rewrite if self._chat_model else None
         )
@@ -93,24 +134,54 @@ class Answerer:
         history: Sequence[Turn],
         clock: _Clock,
     ) -> Iterator[Event]:
-        messages, used = build_prompt(question, hits, history, max_characters=chat.context_characters)
-        offered = tuple(_citation(number, hit, standalone) for number, hit in enumerate(hits[:used], start=1))
-        yield Sources(offered)
-        parts: list[str] = []
-        for text in _spoken(chat, messages):
-            if not parts:
-                clock.stage("first_token")
-            parts.append(text)
+        messages, used = build_prompt(question, hits, history, budget=chat.budget, prompts=self._prompts)
+        yield Sources(tuple(_citation(n, hit, standalone) for n, hit in enumerate(hits[:used], start=1)))
+        # Leading blanks are no part of an answer; a sentence that refuses needs no citation.
+        reader = CitationReader(used, drop=needs_no_citation)
+        for event in _spoken(chat, messages):
+            if isinstance(event, Waiting):
+                yield event
+            elif text := reader.feed(event if reader.text else event.lstrip()):
+                if "first_token" not in clock:
+                    clock.stage("first_token")
+                yield Token(text)
+        if text := reader.finish():
             yield Token(text)
-        answer = "".join(parts).strip()
-        refusal = translate("refusal", text_language(question))
+        answer = reader.text.rstrip()
         if not answer:
-            answer = refusal
+            answer = translate("refusal", text_language(question))
             yield Token(answer)
-        refused = refusal in answer
-        cited = [] if refused else cited_numbers(answer, used)
+        refused = is_refusal(answer)
+        cited = [] if refused else reader.cited
         citations = tuple(_citation(n, hits[n - 1], claim_of(answer, n)) for n in cited)
-        yield Final(Answer(answer, refused, chat.name, citations, clock.timings(), standalone))
+        sentences = () if refused else self._checked(answer, reader.marks, hits[:used])
+        clock.stage("check")
+        yield Final(Answer(answer, refused, chat.name, citations, clock.timings(), standalone, sentences))
+
+    def _chat(self, question: str, history: Sequence[Turn], clock: _Clock) -> Iterator[Event]:
+        chat = self._chat_model
+        if chat is None:
+            raise ModelNeededError("only a chat model can answer without documents")
+        messages, _ = build_prompt(question, (), history, budget=chat.budget, prompts=self._prompts)
+        yield Sources(())
+        parts: list[str] = []
+        for event in _spoken(chat, messages):
+            if isinstance(event, Waiting):
+                yield event
+            elif text := event if parts else event.lstrip():
+                if not parts:
+                    clock.stage("first_token")
+                parts.append(text)
+                yield Token(text)
+        yield Final(Answer("".join(parts).rstrip(), False, chat.name, (), clock.timings(), question))
+
+    def _checked(self, answer: str, marks: Sequence[Mark], hits: Sequence[Hit]) -> tuple[AnswerSentence, ...]:
+        found = []
+        for start, end, numbers in cited_sentences(answer, marks):
+            sources = [_everything(hits[n - 1]) for n in numbers] or [_everything(hit) for hit in hits]
+            value = support(without_marks(answer[start:end]), sources, embed=self._embed)
+            found.append(AnswerSentence(start, end, numbers, value, value is None or value >= SUPPORTED))
+        return tuple(found)
 
     def _rewrite(self, prompt: str) -> str:
         if self._chat_model is None:
@@ -128,11 +199,19 @@ def _readable(quoted: Quote) -> str:
     return "\n".join(part for part in (quoted.header, quoted.text.strip()) if part)
 
 
-def _spoken(chat: ChatModel, messages: Sequence[BaseMessage]) -> Iterator[str]:
+def _everything(hit: Hit) -> str:
+    """All that a model was shown of a passage."""
+    return "\n".join((hit.document, " ".join(hit.heading_path), hit.question, hit.header, hit.text))
+
+
+def _spoken(chat: ChatModel, messages: Sequence[BaseMessage]) -> Iterator[str | Waiting]:
+    """The pieces of what the model says, and how long it lets us wait for the first."""
     with _answering(chat):
         for chunk in chat.model.stream(list(messages)):
             if chunk.text:
                 yield chunk.text
+            elif (position := chunk.response_metadata.get(QUEUE_POSITION)) is not None:
+                yield Waiting(position)
 
 
 @contextmanager
@@ -140,7 +219,7 @@ def _answering(chat: ChatModel) -> Iterator[None]:
     """Turn whatever a model raises, its server's errors too, into `ModelUnavailableError`."""
     try:
         yield
-    except ModelError:
+    except (ModelError, ApplicationError):
         raise
     except Exception as error:
         logger.warning("chat model %s failed", chat.name, exc_info=error)
@@ -181,6 +260,9 @@ class _Clock:
         time_now = time.perf_counter()
         self._timings[name] = round(time_now - self._last, 4)
         self._last = time_now
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._timings
 
     def timings(self) -> dict[str, float]:
         return {**self._timings, "total": round(time.perf_counter() - self._start, 4)}

@@ -35,6 +35,20 @@ class Citation:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSentence:
+    """A sentence of an answer that a language model wrote, as `answer[start:end]`, and what bears it out."""
+
+    start: int
+    end: int
+    citations: tuple[int, ...]
+    """Numbers of the passages that it cites."""
+    support: float | None
+    """How far these passages, or all where it cites none, bear it out, in [0, 1]; None: it claims nothing."""
+    supported: bool
+    """False marks a sentence to be read with care."""
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer with its citations, or a refusal without any.
 
@@ -48,6 +62,8 @@ class Answer:
     timings: dict[str, float] = field(default_factory=dict)
     question: str = ""
     """The question as it was searched, standing alone."""
+    sentences: tuple[AnswerSentence, ...] = ()
+    """What a language model wrote, by sentence; a quoted answer needs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +71,16 @@ class Sources:
     """Streamed first: the passages that the answer may cite."""
 
     citations: tuple[Citation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Streamed before the first token, about once a second.
+
+    `position` counts the requests to be answered before this one; 0: the model works on it.
+    """
+
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +97,4 @@ class Final:
     answer: Answer
 
 
-Event = Sources | Token | Final
+Event = Sources | Waiting | Token | Final

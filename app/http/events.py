@@ -11,7 +11,7 @@ from fastapi.concurrency import iterate_in_threadpool
 from fastapi.responses import StreamingResponse
 
 from app import schemas
-from app.answering.types import Event, Final, Sources, Token
+from app.answering.types import Event, Final, Sources, Token, Waiting
 from app.failures import KNOWN, Failure
 from app.messages import Language
 
@@ -65,5 +65,7 @@ def _encode(event: Event) -> str:
         return message("sources", {"citations": citations})
     if isinstance(event, Token):
         return message("token", {"text": event.text})
-    assert isinstance(event, Final)  # noqa: S101 - there is no fourth event
+    if isinstance(event, Waiting):
+        return message("waiting", {"position": event.position})
+    assert isinstance(event, Final)  # noqa: S101 - there is no fifth event
     return message("final", schemas.answer(event.answer).model_dump(mode="json"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.answering.answerer import Answerer, ChatModel
+from app.answering.prompt import Budget
 from app.answering.types import Answer, Event, Final, Sources, Token, Turn
 from app.composition import Lazy, build_service
 from app.errors import UnknownModelError
@@ -37,9 +38,13 @@ class Search:
         return Retrieval(self.hits, np.zeros(4, dtype=np.float32))
 
 
-def _chat(*responses: str, context_characters: int = 4000) -> tuple[ChatModel, RecordingModel]:
+def _budget(room: int) -> Budget:
+    return Budget(room, lambda messages: sum(len(message.text) for message in messages))
+
+
+def _chat(*responses: str, room: int = 4000) -> tuple[ChatModel, RecordingModel]:
     model = RecordingModel(responses=list(responses))
-    return ChatModel(name="local", model=model, context_characters=context_characters), model
+    return ChatModel(name="local", model=model, budget=_budget(room)), model
 
 
 def _answer(events: Sequence[Event]) -> Answer:
@@ -78,7 +83,8 @@ def test_a_model_streams_and_cites() -> None:
     events = list(Answerer(Search(LEAVE, SICK), chat_model=chat).stream("病假要什么证明？"))
     answer = _answer(events)
     assert len(events) > 10
-    assert answer.answer == "病假凭医院证明[2]。没有第九份[9]。"
+    assert answer.answer == "病假凭医院证明[2]。没有第九份。"
+    assert [(s.citations, s.supported) for s in answer.sentences] == [((2,), True), ((), False)]
     assert (answer.refused, answer.model) == (False, "local")
     assert isinstance(events[0], Sources)
     assert [citation.index for citation in events[0].citations] == [1, 2]
@@ -90,7 +96,7 @@ def test_a_model_streams_and_cites() -> None:
 
 def test_only_passages_in_the_prompt_can_be_cited() -> None:
     long = make_hit("甲" * 3000)
-    chat, _ = _chat("都写了[1][2]。", context_characters=3600)
+    chat, _ = _chat("都写了[1][2]。", room=3600)
     events = list(Answerer(Search(long, make_hit("乙" * 3000)), chat_model=chat).stream("什么？"))
     assert [citation.index for citation in _answer(events).citations] == [1]
 
@@ -107,11 +113,21 @@ def test_a_refusal_asks_no_model_and_has_no_sources() -> None:
     assert (quoted.answer, quoted.refused, quoted.model) == (translate("refusal", "en"), True, "quote")
 
 
-@pytest.mark.parametrize("said", [translate("refusal", "zh"), f"{translate('refusal', 'zh')}[1]"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        translate("refusal", "zh"),
+        f"{translate('refusal', 'zh')}[1]",
+        "资料中没有提到奖金[1]。",
+        "抱歉，根据提供的资料无法回答这个问题。您可以联系人事部门。",
+        "The passages do not mention any bonus [1].",
+    ],
+)
 def test_a_models_refusal_is_one(said: str) -> None:
     chat, _ = _chat(said)
     answer = _answer(list(Answerer(Search(LEAVE), chat_model=chat).stream("奖金多少？")))
     assert (answer.refused, answer.citations) == (True, ())
+    assert "[1]" not in answer.answer
 
 
 def test_a_model_that_says_nothing_refuses_in_words() -> None:
@@ -121,7 +137,7 @@ def test_a_model_that_says_nothing_refuses_in_words() -> None:
 
 
 def test_a_model_that_breaks_is_unavailable() -> None:
-    chat = ChatModel(name="local", model=BreakingModel(), context_characters=4000)
+    chat = ChatModel(name="local", model=BreakingModel(), budget=_budget(4000))
     events = Answerer(Search(LEAVE), chat_model=chat).stream("年假有几天？")
     assert isinstance(next(events), Sources)
     assert next(events) == Token("年假")
@@ -136,7 +152,7 @@ def test_a_model_that_cannot_rewrite_is_unavailable() -> None:
         def _call(self, *args: object, **kwargs: object) -> str:
             raise TimeoutError
 
-    chat = ChatModel(name="local", model=Broken(), context_characters=4000)
+    chat = ChatModel(name="local", model=Broken(), budget=_budget(4000))
     with pytest.raises(ModelUnavailableError):
         list(Answerer(Search(LEAVE), chat_model=chat).stream("那它呢？", [Turn("年假几天？", "五天")]))
 
@@ -167,12 +183,12 @@ def test_the_prompt_leaves_room_for_the_answer() -> None:
     spec = {"kind": "tests.app.fake_chat:RecordingModel", "context_tokens": 3000, "max_tokens": 1000}
     service = build_service(load_settings({"data_dir": "data", "answering": {"models": {"local": spec}}}))
     try:
-        chat = service._parts.chat_model("local")
-        assert (chat.name, chat.context_characters) == ("local", 2000)
+        chat = service.models("local")
+        assert (chat.name, chat.budget.tokens) == ("local", 2000)
         assert isinstance(chat.model, RecordingModel)
-        assert service._parts.chat_model("local").model is chat.model
+        assert service.models("local").model is chat.model
         with pytest.raises(UnknownModelError) as caught:
-            service._parts.chat_model("other")
+            service.models("other")
         assert caught.value.details == {"name": "other", "known": "quote, local"}
     finally:
         service.close()

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answering.citations import cited_numbers, claim_of, supporting_span
+from app.answering.citations import (
+    CitationReader,
+    cited_numbers,
+    cited_sentences,
+    claim_of,
+    supporting_span,
+)
 from tests.app.hits import make_hit
 
 
@@ -23,6 +29,11 @@ from tests.app.hits import make_hit
         ("[ 1 ] 【 2 】", [1, 2]),
         ("［１］", [1]),
         ("数组 a[i]、[1.5]、[注1]、[2024年]、[2024]、[]", []),
+        ("范围[1-3]，[2～9]", [1, 2, 3]),
+        ("[^1] [资料2] [来源：3] 【1†source】", [1, 2, 3]),
+        ("[Source 2], [doc 1; doc 3]", [2, 1, 3]),
+        ("年假五天(1)。见公式(2)。(3) 其他", [1]),
+        ("列表 `a[1]` 与\n```\nb[2]\n```\n正文[3]", [3]),
         ("", []),
     ],
 )
@@ -35,6 +46,46 @@ def test_only_passages_that_exist_and_each_once(answer: str, passages: int) -> N
     found = cited_numbers(answer, passages)
     assert len(set(found)) == len(found)
     assert all(1 <= number <= passages for number in found)
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("年假五天【1】，病假［2］。", "年假五天[1]，病假[2]。"),
+        ("没有 [7]。有 [1, 7]。", "没有。有 [1]。"),
+        ("各处[1-3]。", "各处[1][2][3]。"),
+        ("数组 a[i] 与 [注]。", "数组 a[i] 与 [注]。"),
+        ("未完[1", "未完[1"),
+    ],
+)
+def test_one_form_comes_out(answer: str, shown: str) -> None:
+    reader = CitationReader(3)
+    assert reader.feed(answer) + reader.finish() == shown == reader.text
+
+
+@given(st.text(alphabet="[]【】［］()（）123-,，、†资料 文a。\n`", max_size=60), st.data())
+def test_how_the_answer_is_cut_makes_no_difference(answer: str, data: st.DataObject) -> None:
+    whole = CitationReader(3)
+    whole.feed(answer)
+    whole.finish()
+    cut = CitationReader(3)
+    given_out = ""
+    rest = answer
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        given_out += cut.feed(rest[:size])
+        rest = rest[size:]
+    given_out += cut.finish()
+    assert (given_out, cut.marks) == (whole.text, whole.marks)
+    assert all(whole.text[m.start : m.end] == "".join(f"[{n}]" for n in m.numbers) for m in whole.marks)
+
+
+def test_sentences_and_what_they_cite() -> None:
+    reader = CitationReader(3)
+    reader.feed("年假五天。[1] 病假十天[2][3]。\n产假另有规定。\n[2]")
+    reader.finish()
+    found = [(reader.text[s:e], n) for s, e, n in cited_sentences(reader.text, reader.marks)]
+    assert found == [("年假五天。[1]", (1,)), ("病假十天[2][3]。", (2, 3)), ("产假另有规定。\n[2]", (2,))]
 
 
 def test_the_claim_is_the_sentences_that_cite() -> None:

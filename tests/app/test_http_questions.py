@@ -299,7 +299,7 @@ def test_a_language_model_streams(chatting: TestClient) -> None:
         "/api/ask", json={"question": "年假有几天？", "knowledge_bases": [KB], "stream": True}
     )
     events = _events(response.text)
-    assert [data["text"] for name, data in events if name == "token"] == list("出处在第一份资料[1]。")
+    assert [data["text"] for name, data in events if name == "token"] == [*"出处在第一份资料", "[1]", "。"]
     assert _without_timings(events[-1][1]) == _without_timings(whole)
     assert _ask(chatting, "年假有几天？", model="quote")["model"] == "quote"
     assert _ask(chatting, UNKNOWN)["refused"] is True
