@@ -119,6 +119,8 @@ class Hit(_Schema):
     header: str
     question: str
     heading_path: list[str]
+    before: str
+    after: str
     boxes: list[Box]
 
 

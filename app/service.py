@@ -252,10 +252,16 @@ class Service:
         top_k: int | None = None,
         threshold: float | None = None,
         document_ids: Collection[str] | None = None,
+        neighbours: bool | None = None,
     ) -> list[Hit]:
         """The best passages, best first."""
         return self.retrieve(
-            query, knowledge_bases, top_k=top_k, threshold=threshold, document_ids=document_ids
+            query,
+            knowledge_bases,
+            top_k=top_k,
+            threshold=threshold,
+            document_ids=document_ids,
+            neighbours=neighbours,
         ).hits
 
     def retrieve(
@@ -266,6 +272,7 @@ class Service:
         top_k: int | None = None,
         threshold: float | None = None,
         document_ids: Collection[str] | None = None,
+        neighbours: bool | None = None,
     ) -> Retrieval:
         """Like `search`, with the query's vector."""
         self._check_question(query)
@@ -275,6 +282,7 @@ class Service:
             top_k=top_k or self.settings.retrieval.top_k,
             threshold=self.threshold(threshold),
             document_ids=document_ids,
+            neighbours=self.settings.retrieval.neighbours if neighbours is None else neighbours,
         )
 
     def ask(
@@ -286,10 +294,17 @@ class Service:
         top_k: int | None = None,
         threshold: float | None = None,
         model: str | None = None,
+        neighbours: bool | None = None,
     ) -> Answer:
         """Answer a question at once."""
         events = self.ask_stream(
-            question, knowledge_bases, history=history, top_k=top_k, threshold=threshold, model=model
+            question,
+            knowledge_bases,
+            history=history,
+            top_k=top_k,
+            threshold=threshold,
+            model=model,
+            neighbours=neighbours,
         )
         return next(event.answer for event in events if isinstance(event, Final))
 
@@ -302,6 +317,7 @@ class Service:
         top_k: int | None = None,
         threshold: float | None = None,
         model: str | None = None,
+        neighbours: bool | None = None,
     ) -> Iterator[Event]:
         """Answer a question as a stream; what is wrong with the request is raised before it begins."""
         self._check_question(question)
@@ -310,7 +326,9 @@ class Service:
         name = model or self.settings.answering.model
         chat_model = None if name == QUOTE_MODEL else self.models(name)
         answerer = Answerer(
-            lambda query: self.retrieve(query, knowledge_bases, top_k=top_k, threshold=threshold),
+            lambda query: self.retrieve(
+                query, knowledge_bases, top_k=top_k, threshold=threshold, neighbours=neighbours
+            ),
             chat_model=chat_model,
             prompts=self._parts.prompts.of(knowledge_bases),
             embed=self._embed,

@@ -10,9 +10,11 @@ import numpy as np
 
 from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.diversity import diversify
 from knowledge_base.errors import EmbedderChangedError
 from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
+from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
 
 if TYPE_CHECKING:
@@ -48,11 +50,13 @@ class Retriever:
         *,
         embedder: Callable[[], Embedder],
         reranker: Reranker | None = None,
+        diversity: float = 0.0,
     ) -> None:
         self._catalogue = catalogue
         self._indexes = indexes
         self._embedder = embedder
         self._reranker = reranker
+        self._diversity = diversity
 
     def search(
         self,
@@ -62,11 +66,13 @@ class Retriever:
         top_k: int,
         threshold: float,
         document_ids: Collection[str] | None = None,
+        neighbours: bool = False,
     ) -> Retrieval:
         """The `top_k` best chunks with a relevance of at least `threshold`, best first.
 
         Of passages that say the same only the best is given. A reranker decides the order, never
-        which passages are relevant, so that the threshold keeps its meaning.
+        which passages are relevant, so that the threshold keeps its meaning. With `neighbours`,
+        the hits bring the text before and after them.
         Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when a knowledge base
         holds vectors that the present embedder cannot be compared with.
         """
@@ -80,7 +86,12 @@ class Retriever:
         # Ties are broken by age so that the same question always gets the same order.
         found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         relevant = [hit for hit in found if hit.score >= threshold][: CANDIDATES * top_k]
-        return Retrieval(fold_near_duplicates(self._reranked(query, relevant))[:top_k], vector)
+        distinct = fold_near_duplicates(self._reranked(query, relevant))
+        hits = diversify(distinct, self._diversity)[:top_k]
+        if neighbours and hits:
+            with self._catalogue.database.read() as connection:
+                hits = with_neighbours(connection, hits)
+        return Retrieval(hits, vector)
 
     def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
         if self._reranker is None or len(hits) < 2:

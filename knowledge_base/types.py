@@ -118,6 +118,15 @@ class Hit:
     question: str = ""
     heading_path: tuple[str, ...] = ()
     lines: tuple[Line, ...] = field(default=(), repr=False)
+    before: str = ""
+    """Text that stands in front of it in the document, when neighbours were asked for."""
+    after: str = ""
+    """Text that follows it."""
+
+    @property
+    def in_context(self) -> str:
+        """The text with what stands around it."""
+        return f"{self.before}{self.text}{self.after}"
 
     def boxes(self, start: int = 0, end: int | None = None) -> tuple[Box, ...]:
         """Where `text[start:end]` stands on its pages; a line partly covered is cut in proportion."""

@@ -119,4 +119,4 @@ def _source(hit: Hit) -> str:
 
 
 def _content(hit: Hit) -> str:
-    return "\n".join(part for part in (hit.question, hit.header, hit.text) if part)
+    return "\n".join(part for part in (hit.question, hit.header, hit.in_context) if part)

@@ -22,6 +22,11 @@ _KBS = click.option(
 )
 _TOP_K = click.option("--top-k", type=click.IntRange(1, 100), help="最多引用的片段数 / passages at most")
 _THRESHOLD = click.option("--threshold", type=Share(1), help="相关度下限 0~1 / least relevance")
+_NEIGHBOURS = click.option(
+    "--neighbours/--no-neighbours",
+    default=None,
+    help="片段带上前后文 / passages bring the text before and after them",
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,6 +84,7 @@ def delete(output: Output, knowledge_base: str, document: str) -> None:
 @_KBS
 @_TOP_K
 @_THRESHOLD
+@_NEIGHBOURS
 @click.option("--model", help="回答所用的模型 / chat model by name")
 @output_options
 def ask(output: Output, question: str, **options: Any) -> None:
@@ -99,6 +105,7 @@ def ask(output: Output, question: str, **options: Any) -> None:
 @_KBS
 @_TOP_K
 @_THRESHOLD
+@_NEIGHBOURS
 @output_options
 def search(output: Output, query: str, **options: Any) -> None:
     """检索片段 / Find passages."""

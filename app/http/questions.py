@@ -32,6 +32,7 @@ class SearchRequest(BaseModel):
     top_k: TopK = None
     threshold: Threshold = None
     document_ids: list[str] | None = Field(None, max_length=1000)
+    neighbours: bool | None = None
 
 
 class SearchResponse(BaseModel):
@@ -74,6 +75,7 @@ class AskRequest(BaseModel):
     top_k: TopK = None
     threshold: Threshold = None
     model: str | None = None
+    neighbours: bool | None = None
     stream: bool = False
 
 
@@ -86,6 +88,7 @@ def search(body: SearchRequest, service: ServiceDep) -> SearchResponse:
         top_k=body.top_k,
         threshold=body.threshold,
         document_ids=body.document_ids,
+        neighbours=body.neighbours,
     )
     return SearchResponse(hits=[schemas.hit(hit) for hit in hits])
 
@@ -104,6 +107,7 @@ def ask(body: AskRequest, request: Request, service: ServiceDep) -> schemas.Answ
         top_k=body.top_k,
         threshold=body.threshold,
         model=body.model,
+        neighbours=body.neighbours,
     )
     if body.stream:
         return event_stream(events, request_language(request))
