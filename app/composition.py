@@ -137,6 +137,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
     def close() -> None:
         models.close()
         parser.close()
+        indexes.save_all()
         database.close()
 
     return Service(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from app.settings import Settings
 from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.files import FileStore, StoredFile
-from knowledge_base.indexes import IndexCache
+from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from models.embedder import Embedder
+
+logger = logging.getLogger(__name__)
 
 _PAGE_WIDTH = 1200
 """Pixels of a page's picture: readable on a large screen, small enough to send."""
@@ -81,6 +85,7 @@ class Service:
             at_once=self.settings.jobs.at_once,
         )
         self._runner.start()
+        threading.Thread(target=self._open_indexes, name="open-indexes", daemon=True).start()
 
     def warm_up(self) -> None:
         """Load what the first question needs, so that nobody waits for it."""
@@ -360,6 +365,20 @@ class Service:
         maximum = self.settings.limits.question_characters
         if not question.strip() or len(question) > maximum:
             raise QuestionError(f"a question has 1 to {maximum} characters", maximum=maximum)
+
+    def _open_indexes(self) -> None:
+        """Bring all indexes up to date, so that no search has to, and tell in the log what was mended."""
+        try:
+            self._parts.indexes.open_all(self._parts.catalogue.keys())
+        except Exception:
+            logger.exception("indexes could not be opened")
+            return
+        report = self._parts.indexes.report
+        logger.info("indexes: %d read, %d rebuilt, %d caught up", *astuple(report))
+
+    def index_report(self) -> IndexReport:
+        """What was done to the indexes since the start."""
+        return self._parts.indexes.report
 
     def _tidy_up(self, digests: set[str]) -> None:
         """After a job: what it, and those forgotten with it, needed and nothing else does."""

@@ -74,6 +74,12 @@ class Catalogue:
         with self.database.read() as connection:
             return _key(connection, knowledge_bases.c.id == key.id, name=key.name)
 
+    def keys(self) -> list[KnowledgeBaseKey]:
+        """All knowledge bases, by age."""
+        with self.database.read() as connection:
+            ids = connection.execute(select(knowledge_bases.c.id).order_by(knowledge_bases.c.id)).scalars()
+            return [_key(connection, knowledge_bases.c.id == id, name="") for id in list(ids)]
+
     def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
         """All knowledge bases by name, without those that only one conversation uses."""
         with self.database.read() as connection:

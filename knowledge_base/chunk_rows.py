@@ -9,7 +9,18 @@ from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
-from sqlalchemy import Column, Connection, Row, ScalarSelect, delete, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from knowledge_base.tables import chunks, documents, knowledge_bases, vectors
 from knowledge_base.types import Hit
@@ -102,14 +113,43 @@ def embedders(connection: Connection, knowledge_base_id: int, generation: int) -
     return set(connection.execute(statement.where(inside)).scalars())
 
 
-def enabled_ids(connection: Connection, knowledge_base_id: int, generation: int) -> set[int]:
-    """Ids of the generation's chunks that may be found."""
-    statement = select(chunks.c.id).where(
-        chunks.c.knowledge_base_id == knowledge_base_id,
-        chunks.c.generation == generation,
-        chunks.c.enabled,
+def enabled_ids(
+    connection: Connection,
+    knowledge_base_id: int,
+    generation: int,
+    *,
+    among: Collection[int] | None = None,
+) -> set[int]:
+    """Ids of the generation's chunks that may be found, or those of them that are `among` some."""
+    statement = select(chunks.c.id).where(_findable(knowledge_base_id, generation))
+    if among is None:
+        return set(connection.execute(statement).scalars())
+    return {
+        id
+        for batch in _batches(among)
+        for id in connection.execute(statement.where(chunks.c.id.in_(batch))).scalars()
+    }
+
+
+def enabled_count(connection: Connection, knowledge_base_id: int, generation: int) -> int:
+    """How many of the generation's chunks may be found."""
+    findable = _findable(knowledge_base_id, generation)
+    return connection.execute(select(func.count()).select_from(chunks).where(findable)).scalar() or 0
+
+
+def dimension(connection: Connection, knowledge_base_id: int, generation: int) -> int | None:
+    """Length of the generation's vectors; None when it holds none."""
+    statement = select(func.length(vectors.c.vector)).join(chunks, chunks.c.id == vectors.c.chunk_id)
+    size = connection.execute(statement.where(_findable(knowledge_base_id, generation)).limit(1)).scalar()
+    return None if size is None else int(size) // 4
+
+
+def _findable(knowledge_base_id: int, generation: int) -> ColumnElement[bool]:
+    return (
+        (chunks.c.knowledge_base_id == knowledge_base_id)
+        & (chunks.c.generation == generation)
+        & chunks.c.enabled
     )
-    return set(connection.execute(statement).scalars())
 
 
 def served(connection: Connection, knowledge_base_id: int) -> int:

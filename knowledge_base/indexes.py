@@ -1,7 +1,7 @@
 """The search index of each knowledge base, kept in step with the catalogue.
 
 An index is a cache: whatever is missing, damaged, stale or of another embedder is mended from
-the catalogue, without embedding anything.
+the catalogue, without embedding anything, also when it fails only while it is searched.
 """
 
 from __future__ import annotations
@@ -11,27 +11,47 @@ import logging
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from knowledge_base import chunk_rows
+import numpy as np
+from sqlalchemy import Connection
+
+from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.database import Database
-from vectorstore.base import SearchIndex
-from vectorstore.errors import VectorStoreError
+from vectorstore.base import ScoredId, SearchIndex
+from vectorstore.errors import IndexInputError, VectorStoreError
 
 logger = logging.getLogger(__name__)
 
 _STATE = "state.json"
+_SAVE_SHARE = 0.1
+"""An index is written again once this share of it has changed, so that many small commits do not
+each write all of it; what is not written is caught up with from the catalogue."""
 
 
 @dataclass
 class _Entry:
     index: SearchIndex
     embedder: str
-    revision: int
-    saved_revision: int
+    revision: int = -1
+    seen: int = -1
+    """The last entry of the log of changes that the index has taken in; -1: it has to be compared."""
+    unsaved: int = 0
+    """Entries added or removed since the index was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What was done to the indexes since the start."""
+
+    opened: int = 0
+    rebuilt: int = 0
+    """Made anew because files were missing, damaged or of another embedder."""
+    caught_up: int = 0
+    """Read from the disk, and lacking what had been committed since."""
 
 
 class IndexCache:
@@ -54,6 +74,41 @@ class IndexCache:
         self._load = load
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._locks: defaultdict[tuple[int, int], threading.Lock] = defaultdict(threading.Lock)
+        self.report = IndexReport()
+
+    def search(
+        self,
+        key: KnowledgeBaseKey,
+        text: str,
+        vector: np.ndarray,
+        *,
+        k: int,
+        allowed: Collection[int] | None = None,
+    ) -> list[ScoredId]:
+        """The `k` best entries; see `SearchIndex.search`. An index that fails is made anew, once."""
+        index = self.index(key, dimension=len(vector), wait=False)
+        try:
+            return index.search(text, vector, k=k, allowed=allowed)
+        except IndexInputError:
+            raise
+        except Exception as error:  # whatever an engine says of damaged files
+            logger.warning(
+                "index of knowledge base %d fails (%s); rebuilding it", key.id, type(error).__name__
+            )
+        with self._locks[key.id, key.generation]:
+            entry = self._entries.get((key.id, key.generation))
+            if entry is not None and entry.index is index:  # else another thread was quicker
+                self._forget(key.id, key.generation)
+        return self.index(key, dimension=len(vector)).search(text, vector, k=k, allowed=allowed)
+
+    def open_all(self, keys: Iterable[KnowledgeBaseKey]) -> None:
+        """Bring the indexes of these knowledge bases up to date, so that no search has to."""
+        for key in keys:
+            with self._database.read() as connection:
+                dimension = chunk_rows.dimension(connection, key.id, key.generation)
+            if dimension is not None:
+                self.index(key, dimension=dimension)
+                self.save(key)
 
     def index(self, key: KnowledgeBaseKey, *, dimension: int, wait: bool = True) -> SearchIndex:
         """The index at `key.revision` or later.
@@ -70,28 +125,41 @@ class IndexCache:
         with self._locks[key.id, key.generation]:
             return self._current(key, dimension).index
 
-    def save(self, key: KnowledgeBaseKey) -> None:
-        """Write the index to the disk when it has changed since it was last written.
+    def save(self, key: KnowledgeBaseKey, *, wholly: bool = False) -> None:
+        """Write the index to the disk when enough of it has changed, or, `wholly`, anything.
 
         Where that fails, for want of space or rights, the index is rebuilt at the next start.
         """
         with self._locks[key.id, key.generation]:
             entry = self._entries.get((key.id, key.generation))
-            if entry is None or entry.saved_revision == entry.revision:
+            if entry is None or not entry.unsaved:
                 return
-            try:
-                self._write(entry, self._place(key.id, key.generation))
-            except (OSError, RuntimeError, VectorStoreError) as error:  # FAISS raises RuntimeError
-                logger.warning("index of knowledge base %d cannot be saved: %s", key.id, error)
-            else:
-                entry.saved_revision = entry.revision
+            if not wholly and entry.unsaved < _SAVE_SHARE * len(entry.index):
+                return
+            self._save(entry, key.id, key.generation)
+
+    def save_all(self) -> None:
+        """Write every index that has changed since it was written."""
+        for (knowledge_base_id, generation), entry in list(self._entries.items()):
+            with self._locks[knowledge_base_id, generation]:
+                if entry.unsaved and self._entries.get((knowledge_base_id, generation)) is entry:
+                    self._save(entry, knowledge_base_id, generation)
+
+    def _save(self, entry: _Entry, knowledge_base_id: int, generation: int) -> None:
+        try:
+            self._write(entry, self._place(knowledge_base_id, generation))
+        except (OSError, RuntimeError, VectorStoreError) as error:  # FAISS raises RuntimeError
+            logger.warning("index of knowledge base %d cannot be saved: %s", knowledge_base_id, error)
+        else:
+            entry.unsaved = 0
 
     def _write(self, entry: _Entry, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         # Without its state an index is not trusted: a kill while writing means a rebuild.
         (folder / _STATE).unlink(missing_ok=True)
         entry.index.save(folder / "index")
-        (folder / _STATE).write_text(json.dumps({"embedder": entry.embedder}), encoding="utf-8")
+        state = {"embedder": entry.embedder, "seen": entry.seen}
+        (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
     def drop(self, knowledge_base_id: int, *, generation: int | None = None) -> None:
         """Forget the indexes of all generations, or of one, and delete their files."""
@@ -102,18 +170,30 @@ class IndexCache:
                 numbers.add(int(suffix or 0))
         for number in numbers if generation is None else {generation}:
             with self._locks[knowledge_base_id, number]:
-                self._entries.pop((knowledge_base_id, number), None)
-                shutil.rmtree(self._place(knowledge_base_id, number), ignore_errors=True)
+                self._forget(knowledge_base_id, number)
+
+    def _forget(self, knowledge_base_id: int, generation: int) -> None:
+        self._entries.pop((knowledge_base_id, generation), None)
+        shutil.rmtree(self._place(knowledge_base_id, generation), ignore_errors=True)
 
     def _place(self, knowledge_base_id: int, generation: int) -> Path:
         return self._folder / (f"{knowledge_base_id}-{generation}" if generation else f"{knowledge_base_id}")
 
     def _current(self, key: KnowledgeBaseKey, dimension: int) -> _Entry:
-        entry = self._entries.get((key.id, key.generation))
+        place = (key.id, key.generation)
+        entry = self._entries.get(place)
         if entry is None or entry.embedder != key.embedder:
             entry = self._open(key, dimension)
-        self._catch_up(entry, key)
-        self._entries[key.id, key.generation] = entry
+        try:
+            self._catch_up(entry, key)
+        except IndexInputError:
+            raise
+        except (OSError, ValueError, RuntimeError, VectorStoreError) as error:
+            logger.warning("index of knowledge base %d cannot be changed (%s); rebuilding it", key.id, error)
+            self._forget(*place)
+            entry = self._made(key, dimension)
+            self._catch_up(entry, key)
+        self._entries[place] = entry
         return entry
 
     def _open(self, key: KnowledgeBaseKey, dimension: int) -> _Entry:
@@ -121,23 +201,49 @@ class IndexCache:
         try:
             state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
             if state["embedder"] == key.embedder:
-                return _Entry(self._load(folder / "index"), key.embedder, -1, -1)
+                entry = _Entry(self._load(folder / "index"), key.embedder, seen=int(state["seen"]))
+                self.report = replace(self.report, opened=self.report.opened + 1)
+                return entry
             logger.info("index of knowledge base %d is of another embedder; rebuilding it", key.id)
         except FileNotFoundError:
-            pass
+            logger.info("index of knowledge base %d is not there; building it", key.id)
         except (OSError, ValueError, KeyError, TypeError, VectorStoreError) as error:
             logger.warning("index of knowledge base %d cannot be read (%s); rebuilding it", key.id, error)
-        return _Entry(self._make(dimension), key.embedder, -1, -1)
+        return self._made(key, dimension)
+
+    def _made(self, key: KnowledgeBaseKey, dimension: int) -> _Entry:
+        self.report = replace(self.report, rebuilt=self.report.rebuilt + 1)
+        return _Entry(self._make(dimension), key.embedder)
 
     def _catch_up(self, entry: _Entry, key: KnowledgeBaseKey) -> None:
+        """Take in what was committed since; all chunks are compared only where the log does not tell."""
+        opened_now, fresh = entry.revision < 0, entry.seen < 0
         with self._database.read() as connection:
             revision = chunk_rows.revision(connection, key.id)
             if revision == entry.revision:
                 return
-            wanted = chunk_rows.enabled_ids(connection, key.id, key.generation)
-            present = entry.index.ids()
-            # New before old: meanwhile a search finds both, and the catalogue leaves out the old.
-            for ids, texts, vectors in chunk_rows.index_entries(connection, wanted - present):
-                entry.index.add(ids, texts, vectors)
-            entry.index.remove(present - wanted)
-        entry.revision = revision
+            seen = chunk_changes.last(connection)
+            changed = None if fresh else chunk_changes.since(connection, key.id, entry.seen)
+            moved = 0
+            if changed is not None:
+                findable = chunk_rows.enabled_ids(connection, key.id, key.generation, among=changed)
+                moved = self._change(entry.index, connection, findable, changed - findable)
+            count = chunk_rows.enabled_count(connection, key.id, key.generation)
+            if changed is None or opened_now or len(entry.index) != count:
+                wanted = chunk_rows.enabled_ids(connection, key.id, key.generation)
+                present = entry.index.ids()
+                moved += self._change(entry.index, connection, wanted - present, present - wanted)
+        entry.revision, entry.seen = revision, seen
+        entry.unsaved += moved
+        if opened_now and moved and not fresh:
+            logger.info("index of knowledge base %d lacked %d changes", key.id, moved)
+            self.report = replace(self.report, caught_up=self.report.caught_up + 1)
+
+    def _change(
+        self, index: SearchIndex, connection: Connection, new: Collection[int], gone: Collection[int]
+    ) -> int:
+        """Add and remove entries; how many."""
+        # New before old: meanwhile a search finds both, and the catalogue leaves out the old.
+        for ids, texts, vectors in chunk_rows.index_entries(connection, new):
+            index.add(ids, texts, vectors)
+        return len(new) + index.remove(gone)

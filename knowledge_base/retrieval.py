@@ -113,12 +113,11 @@ class Retriever:
             raise EmbedderChangedError(
                 f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
             )
-        index = self._indexes.index(key, dimension=embedder.dimension, wait=False)
         allowed = None
         if document_ids is not None:
             with self._catalogue.database.read() as connection:
                 allowed = chunk_rows.document_chunk_ids(connection, document_ids)
-        scored = index.search(query, vector, k=count, allowed=allowed)
+        scored = self._indexes.search(key, query, vector, k=count, allowed=allowed)
         scores = {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored}
         with self._catalogue.database.read() as connection:
             return list(chunk_rows.hits(connection, scores).values())

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 import uuid
+import zlib
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -23,12 +24,13 @@ from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError
 from vectorstore.keyword import KeywordIndex
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files; files of another are rebuilt from the catalogue."""
 MANIFEST = "index.json"
 COMPLETE = "complete"
 """Empty file that marks a version that has served, and so may be removed by the next."""
 ABANDONED_SECONDS = 3_600
+CHECKSUM_BLOCK = 1 << 20
 CANDIDATES = 24
 """Entries taken from each arm before the parts are computed."""
 
@@ -154,6 +156,7 @@ class HybridIndex:
                     "dimension": self.dimension,
                     "count": len(self),
                     "sizes": _sizes(target),
+                    "checksums": _checksums(target),
                 }
             part = folder / f"{version}.part"
             part.write_text(json.dumps(manifest), encoding="utf-8")
@@ -185,6 +188,9 @@ class HybridIndex:
         files = folder / manifest["version"]
         if _sizes(files) != manifest["sizes"]:
             raise IndexFilesError(f"the index in {folder} is incomplete")
+        # What is read here stays in the system's cache for the readings that follow.
+        if _checksums(files) != manifest["checksums"]:
+            raise IndexFilesError(f"the index in {folder} is damaged")
         index = cls.__new__(cls)
         dense = DenseIndex.read(files, manifest["dimension"])
         index._assemble(dense, KeywordIndex(files / "keyword"), calibration, None)
@@ -205,11 +211,31 @@ def _remove_versions(folder: Path, *, keep: str) -> None:
 
 
 def _sizes(folder: Path) -> dict[str, int]:
-    return {
-        path.relative_to(folder).as_posix(): path.stat().st_size
+    return {name: path.stat().st_size for name, path in _files(folder)}
+
+
+def _checksums(folder: Path) -> dict[str, int]:
+    """CRC-32 of each file: against decay, not against forgery."""
+    return {name: _checksum(path) for name, path in _files(folder)}
+
+
+def _checksum(path: Path) -> int:
+    value = 0
+    try:
+        with path.open("rb") as stream:
+            while block := stream.read(CHECKSUM_BLOCK):
+                value = zlib.crc32(block, value)
+    except OSError as error:
+        raise IndexFilesError(f"{path} cannot be read: {error.strerror}") from error
+    return value
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    return [
+        (path.relative_to(folder).as_posix(), path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != COMPLETE and path.suffix != ".lock"
-    }
+    ]
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
@@ -220,6 +246,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
             and isinstance(manifest["dimension"], int)
             and isinstance(manifest["count"], int)
             and isinstance(manifest["sizes"], dict)
+            and isinstance(manifest["checksums"], dict)
             and uuid.UUID(hex=manifest["version"]).hex == manifest["version"]
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from knowledge_base import chunk_changes, chunk_rows
+from knowledge_base.indexes import IndexReport
+from knowledge_base.tables import chunks, knowledge_bases
 from knowledge_base.types import Hit
 from tests.knowledge_base.doubles import BigramEmbedder, Home, open_home
 
@@ -134,3 +138,149 @@ def test_drop_forgets_and_deletes(home: Home) -> None:
     home.indexes.drop(home.key("k").id)
     assert index_files(home.folder) == []
     assert home.found("8003", "k") == {"3.md"}
+
+
+def test_a_damaged_file_of_the_right_size_is_noticed(home: Home, expected: list[Hit]) -> None:
+    names = [path.relative_to(home.folder) for path in index_files(home.folder)]
+    for name in names:
+        if "index/" not in name.as_posix() or not (home.folder / name).exists():
+            continue
+        content = (home.folder / name).read_bytes()
+        if len(content) < 4 or name.suffix == ".lock":
+            continue
+        (home.folder / name).unlink()
+        (home.folder / name).write_bytes(content[:-4] + bytes(255 - byte for byte in content[-4:]))
+        assert_mended(home.folder, expected)
+
+
+def test_an_index_that_fails_while_it_is_searched_is_made_anew(
+    home: Home, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.add("k", TEXTS)
+    hits = home.search(QUERY, "k", top_k=6)
+    broken = home.indexes.index(home.key("k"), dimension=64)
+
+    def fail(*_: object, **__: object) -> Any:
+        raise ValueError("An IO error occurred: 'failed to fill whole buffer'")
+
+    monkeypatch.setattr(broken, "search", fail)
+    embedded = len(home.embedder.embedded)
+    with caplog.at_level(logging.WARNING):
+        assert home.search(QUERY, "k", top_k=6) == hits
+    assert "rebuilding" in caplog.text
+    assert home.indexes.report.rebuilt == 2
+    assert len(home.embedder.embedded) == embedded
+    assert home.indexes.index(home.key("k"), dimension=64) is not broken
+
+
+def test_an_index_that_cannot_be_changed_is_made_anew(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.add("k", TEXTS)
+    broken = home.indexes.index(home.key("k"), dimension=64)
+
+    def fail(*_: object) -> None:
+        raise ValueError("the writer was killed")
+
+    monkeypatch.setattr(broken, "add", fail)
+    (result,) = home.add("k", {"new.md": "新增的条款。"})
+    assert result.state == "ready"
+    assert home.found("新增的条款", "k") == {"new.md"}
+    assert home.found("8003", "k") == {"3.md"}
+
+
+def test_a_small_commit_looks_at_what_changed_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.add("k", TEXTS)
+    compared: list[object] = []
+    enabled_ids = chunk_rows.enabled_ids
+
+    def watch(*where: Any, among: Any = None) -> set[int]:
+        compared.append(None if among is None else len(among))
+        return enabled_ids(*where, among=among)
+
+    monkeypatch.setattr(chunk_rows, "enabled_ids", watch)
+    home.add("k", {"new.md": "新增的条款。"})
+    (gone,) = [info for info in home.catalogue.documents(home.key("k").id) if info.name == "1.md"]
+    home.delete("k", gone.id)
+    assert home.found("新增的条款", "k") == {"new.md"}
+    assert home.found("8001", "k") == set()
+    assert compared == [1, 1]
+
+
+def test_a_chunk_changed_or_disabled_under_its_id_is_taken_in(home: Home) -> None:
+    """Also when the index was closed meanwhile, and when as many chunks are found as before."""
+    home.add("k", TEXTS)
+    home.close()
+    again = open_home(home.folder)
+    with again.database.write() as connection:
+        for number, values in (
+            (2, {"enabled": False}),
+            (3, {"text": "改为总机9999。", "search_hash": b"x" * 16}),
+        ):
+            connection.execute(update(chunks).where(chunks.c.text.contains(f"800{number}")).values(values))
+        connection.execute(update(knowledge_bases).values(revision=knowledge_bases.c.revision + 1))
+    assert again.found("总机9999", "k") == {"3.md"}
+    assert again.found("8002", "k") == set()
+    again.search(QUERY, "k")
+    with again.database.write() as connection:
+        connection.execute(update(chunks).where(chunks.c.text.contains("8004")).values(enabled=False))
+        connection.execute(update(chunks).where(chunks.c.text.contains("8002")).values(enabled=True))
+        connection.execute(update(knowledge_bases).values(revision=knowledge_bases.c.revision + 1))
+    assert again.found("8002", "k") == {"2.md"}
+    assert again.found("8004", "k") == set()
+    index = again.indexes.index(again.key("k"), dimension=64)
+    with again.database.read() as connection:
+        assert index.ids() == chunk_rows.enabled_ids(connection, again.key("k").id, 0)
+    again.close()
+
+
+def test_the_log_of_changes_covers_what_goes_with_a_document(home: Home) -> None:
+    home.add("k", TEXTS)
+    with home.database.read() as connection:
+        before = chunk_changes.last(connection)
+        all_ids = chunk_rows.enabled_ids(connection, 1, 0)
+    for info in home.catalogue.documents(home.key("k").id):
+        home.catalogue.delete_document(home.key("k").id, info.id)
+    with home.database.write() as connection:
+        assert chunk_changes.since(connection, 1, before) == all_ids
+        assert chunk_changes.since(connection, 2, before) == set()
+        assert chunk_changes.since(connection, 1, before + 1000) is None, "another catalogue's"
+        chunk_changes.trim(connection, keep=2)
+        assert chunk_changes.since(connection, 1, before) is None
+        newest = chunk_changes.last(connection)
+        assert len(chunk_changes.since(connection, 1, newest - 2) or ()) == 2
+
+
+def test_many_small_commits_do_not_each_write_the_whole_index(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[int] = []
+    write = home.indexes._write
+
+    def watch(entry: Any, folder: Path) -> None:
+        writes.append(len(entry.index))
+        write(entry, folder)
+
+    monkeypatch.setattr(home.indexes, "_write", watch)
+    for number in range(40):
+        home.add("k", {f"{number}.md": f"第{number}条：部门{number}的值班电话是{8000 + number}。"})
+    assert writes[:5] == [1, 2, 3, 4, 5]
+    assert len(writes) < 28
+    home.indexes.save_all()
+    assert writes[-1] == 40
+    home.indexes.save_all()
+    assert writes.count(40) == 1
+
+
+def test_opening_all_says_what_was_mended(home: Home, expected: list[Hit]) -> None:
+    again = open_home(home.folder)
+    again.add("other", {"x.md": "另一个知识库。"})
+    again.catalogue.create("empty")
+    again.close()
+    for path in (home.folder / "indexes" / "2").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    third = open_home(home.folder)
+    third.indexes.open_all(third.catalogue.keys())
+    assert third.indexes.report == IndexReport(opened=1, rebuilt=1, caught_up=0)
+    assert third.search(QUERY, "k", top_k=6) == expected
+    assert third.indexes.report == IndexReport(opened=1, rebuilt=1, caught_up=0)
+    third.close()
