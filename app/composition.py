@@ -18,6 +18,7 @@ from knowledge_base.files import FileStore
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_queue import JobQueue
+from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retriever
 from loaders.document import ParsedDocument
@@ -134,6 +135,9 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
 
     models = ChatModels(settings.answering.models, default=settings.answering.model)
 
+    def swept(digests: set[str]) -> None:
+        files.remove(digests, unreferenced=catalogue.unreferenced)
+
     def close() -> None:
         models.close()
         parser.close()
@@ -168,6 +172,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             embedder=embedder,
             models=models,
             prompts=PromptFiles(settings.answering.prompts),
+            lifecycle=DocumentLifecycle(catalogue, swept=swept),
             check_file=parser.check,
             default_threshold=calibration.threshold,
             close=close,

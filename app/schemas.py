@@ -47,6 +47,20 @@ class StoredDocument(Document):
     size: int
     created_at: datetime
     updated_at: datetime
+    other_names: list[str]
+    conflicts: int
+
+
+class DocumentVersion(_Schema):
+    """What a document has been; of earlier versions no text is kept."""
+
+    number: int
+    name: str
+    sha256: str
+    size: int
+    pages: int
+    chunks: int
+    created_at: datetime
 
 
 class KnowledgeBase(_Schema):

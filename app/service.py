@@ -22,6 +22,7 @@ from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
+from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.names import document_name
 from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retrieval, Retriever
@@ -56,6 +57,7 @@ class Parts:
     embedder: Callable[[], Embedder]
     models: ChatModels
     prompts: PromptFiles
+    lifecycle: DocumentLifecycle
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
     default_threshold: float
@@ -69,6 +71,7 @@ class Service:
         self._parts = parts
         self.settings = parts.settings
         self.models = parts.models
+        self.lifecycle = parts.lifecycle
         self._runner: JobRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------

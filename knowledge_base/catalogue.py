@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from knowledge_base import chunk_rows, document_rows
+from knowledge_base import chunk_edits, chunk_rows, document_rows, name_rows
+from knowledge_base.clock import now
 from knowledge_base.database import Database
-from knowledge_base.document_rows import PreparedDocument, now
+from knowledge_base.document_rows import PreparedDocument
 from knowledge_base.errors import (
     DocumentNotFoundError,
     EmbedderChangedError,
@@ -20,8 +21,9 @@ from knowledge_base.errors import (
 )
 from knowledge_base.files import StoredFile
 from knowledge_base.names import knowledge_base_name, normalised
-from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
+from knowledge_base.tables import chunks, document_names, documents, job_files, jobs, knowledge_bases
 from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
+from loaders.document import Chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,36 +147,52 @@ class Catalogue:
             raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
         return str(digest)
 
-    def digests(self, knowledge_base_id: int, names: Collection[str]) -> set[str]:
-        """Digests of the files that the documents of these names have now."""
+    def digests(self, knowledge_base_id: int, files: Collection[StoredFile]) -> set[str]:
+        """Digests of what the documents that these files may replace have now."""
         inside = documents.c.knowledge_base_id == knowledge_base_id
+        named = document_names.c.name.in_([file.name for file in files])
+        replaced = documents.c.id.in_([file.replaces for file in files if file.replaces])
         with self.database.read() as connection:
-            found = connection.execute(select(documents.c.sha256).where(inside, documents.c.name.in_(names)))
+            found = connection.execute(
+                select(documents.c.sha256)
+                .join(document_names, document_names.c.document_id == documents.c.id)
+                .where(inside, named | replaced)
+            )
             return set(found.scalars())
 
-    def same(self, knowledge_base_id: int, file: StoredFile, pipeline: str) -> DocumentInfo | None:
-        """The document that `file` would only repeat: the same bytes through the same pipeline.
+    def recognise(self, knowledge_base_id: int, file: StoredFile, pipeline: str) -> DocumentInfo | None:
+        """The document that has the file's bytes, through the same pipeline, already.
 
-        A document of the same name decides alone: with other bytes it is to be replaced, whatever
-        else holds these bytes. Without one, the bytes are recognised under any name.
+        It goes by the file's name as well from now on.
         """
-        inside = documents.c.knowledge_base_id == knowledge_base_id
-        unchanged = (documents.c.sha256 == file.sha256) & (documents.c.pipeline == pipeline)
         with self.database.read() as connection:
-            named = select(documents.c.id).where(inside, documents.c.name == file.name)
-            of_name = connection.execute(named).scalar()
-            same = documents.c.id == of_name if of_name is not None else documents.c.sha256 == file.sha256
-            found = document_rows.infos(connection, inside, same, unchanged)
-        return found[0] if found else None
+            if _recognised(connection, knowledge_base_id, file, pipeline) is None:
+                return None
+        with self.database.write() as connection:
+            document_id = _recognised(connection, knowledge_base_id, file, pipeline)
+            if document_id is None:
+                return None
+            if not file.replaces:
+                name_rows.give(connection, knowledge_base_id, document_id, file.name, origin=file.origin)
+            return document_rows.info(connection, knowledge_base_id, document_id)
+
+    def edited(self, knowledge_base_id: int, file: StoredFile, read: Sequence[Chunk]) -> list[Chunk]:
+        """The texts by hand that will stand among the chunks `read` from a file, to be embedded too."""
+        with self.database.read() as connection:
+            document_id = file.replaces or name_rows.owner(connection, knowledge_base_id, file.name)
+            if document_id is None:
+                return []
+            placed, _ = chunk_edits.place(read, chunk_edits.of_document(connection, document_id))
+        return [item.chunk for item in placed if item.edit_id is not None]
 
     def commit(
         self, key: KnowledgeBaseKey, prepared: Sequence[PreparedDocument], *, pipeline: str, embedder: str
     ) -> list[DocumentInfo]:
         """Store documents with their chunks and vectors, all or none.
 
-        A document of the same name is replaced and keeps its id; so is one with the same bytes
-        under another name that went through an older pipeline. Raises `KnowledgeBaseNotFoundError`,
-        and `EmbedderChangedError` when the knowledge base has come to hold another embedder's vectors.
+        A document of the same name is replaced and keeps its id, and so does one with the same bytes
+        that went through an older pipeline. Raises `KnowledgeBaseNotFoundError`, and
+        `EmbedderChangedError` when the knowledge base has come to hold another embedder's vectors.
         """
         with self.database.write() as connection:
             present = _key(connection, knowledge_bases.c.id == key.id, name=key.name)
@@ -182,11 +200,11 @@ class Catalogue:
                 raise _embedder_changed(present)
             ids = []
             for document in prepared:
-                document_id = document_rows.upsert(
+                document_id = document_rows.store(
                     connection, key.id, document, pipeline=pipeline, embedder=embedder
                 )
                 ids.append(document_id)
-            _bump(connection, key.id, embedder=embedder)
+            note_change(connection, key.id, embedder=embedder)
             return [document_rows.info(connection, key.id, document_id) for document_id in ids]
 
     def recommit(
@@ -208,7 +226,7 @@ class Catalogue:
                     )
             if chunk_rows.embedders(connection, key.id, present.generation) - {embedder}:
                 raise _embedder_changed(present)
-            _bump(connection, key.id, embedder=embedder)
+            note_change(connection, key.id, embedder=embedder)
 
     def delete_document(self, knowledge_base_id: int, document_id: str) -> None:
         """Delete a document with its chunks. Raises `DocumentNotFoundError`."""
@@ -220,7 +238,7 @@ class Catalogue:
             )
             if not gone.rowcount:
                 raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
-            _bump(connection, knowledge_base_id)
+            note_change(connection, knowledge_base_id)
 
     def unreferenced(self, digests: set[str]) -> set[str]:
         """Those of `digests` that no document and no job needs."""
@@ -235,6 +253,13 @@ class Catalogue:
             )
             used.update(connection.execute(waiting).scalars())
         return used
+
+
+def _recognised(
+    connection: Connection, knowledge_base_id: int, file: StoredFile, pipeline: str
+) -> str | None:
+    found = document_rows.repeated(connection, knowledge_base_id, file)
+    return found.id if found is not None and found.pipeline == pipeline else None
 
 
 def _key(connection: Connection, condition: ColumnElement[bool], *, name: str) -> KnowledgeBaseKey:
@@ -273,7 +298,8 @@ def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[Kno
     ]
 
 
-def _bump(connection: Connection, knowledge_base_id: int, *, embedder: str | None = None) -> None:
+def note_change(connection: Connection, knowledge_base_id: int, *, embedder: str | None = None) -> None:
+    """Count a commit that changed chunks, so that the index catches up."""
     values: dict[str, Any] = {"revision": knowledge_bases.c.revision + 1}
     if embedder is not None:
         values["embedder"] = embedder

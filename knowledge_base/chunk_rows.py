@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -18,17 +19,27 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     select,
     update,
 )
 
-from knowledge_base.tables import chunks, documents, knowledge_bases, vectors
+from knowledge_base.tables import chunk_edits, chunks, documents, knowledge_bases, vectors
 from knowledge_base.types import Hit
 from loaders.document import Box, Chunk, Line
 
 _Item = TypeVar("_Item")
 _BATCH = 500
 """Ids in one statement; SQLite takes no more than 32,766 parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedChunk:
+    """A chunk as it is stored: as it was read, or as the edit `edit_id` has made it."""
+
+    chunk: Chunk
+    enabled: bool = True
+    edit_id: int | None = None
 
 
 def search_hash(chunk: Chunk) -> bytes:
@@ -55,15 +66,15 @@ def replace_chunks(
     connection: Connection,
     knowledge_base_id: int,
     document_id: str,
-    new_chunks: Sequence[Chunk],
-    new_vectors: np.ndarray,
+    placed: Sequence[PlacedChunk],
+    new_vectors: Mapping[bytes, np.ndarray],
     *,
     embedder: str,
     generation: int,
 ) -> None:
-    """Make `new_chunks` the document's only ones in a generation; those unchanged keep their ids and vectors.
+    """Make `placed` the document's only chunks in a generation; those unchanged keep their ids and vectors.
 
-    `new_vectors` has shape (len(new_chunks), dimension), float32.
+    `new_vectors` has the vector of each by its `search_hash`: shape (dimension,), float32.
     """
     of_document = (chunks.c.document_id == document_id) & (chunks.c.generation == generation)
     old: dict[tuple[bytes, str], list[int]] = defaultdict(list)
@@ -75,29 +86,66 @@ def replace_chunks(
     ):
         old[row.search_hash, row.text].append(row.id)
     kept: set[int] = set()
-    added: list[tuple[dict[str, Any], np.ndarray]] = []
-    for position, (chunk, vector) in enumerate(zip(new_chunks, new_vectors, strict=True)):
+    added: list[dict[str, Any]] = []
+    for position, item in enumerate(placed):
         values = {
             "document_id": document_id,
             "knowledge_base_id": knowledge_base_id,
             "generation": generation,
             "position": position,
-            **_values(chunk),
+            "enabled": item.enabled,
+            "edit_id": item.edit_id,
+            "search_hash": search_hash(item.chunk),
+            **to_values(item.chunk),
         }
-        same = old[values["search_hash"], chunk.text]
+        same = old[values["search_hash"], item.chunk.text]
         if same:
             kept.add(same[-1])
             connection.execute(update(chunks).where(chunks.c.id == same.pop()).values(values))
         else:
-            added.append((values, vector))
+            added.append(values)
     stale = select(chunks.c.id).where(of_document)
     ids = [id for (id,) in connection.execute(stale) if id not in kept]
     for batch in _batches(ids):
         connection.execute(delete(chunks).where(chunks.c.id.in_(batch)))
-    for values, vector in added:
-        (chunk_id,) = connection.execute(insert(chunks).values(values)).inserted_primary_key or (None,)
-        blob = np.ascontiguousarray(vector, dtype="<f4").tobytes()
-        connection.execute(insert(vectors).values(chunk_id=chunk_id, embedder=embedder, vector=blob))
+    for values in added:
+        add_chunk(connection, values, new_vectors[values["search_hash"]], embedder=embedder)
+
+
+def add_chunk(connection: Connection, values: dict[str, Any], vector: np.ndarray, *, embedder: str) -> int:
+    """Store a chunk, by its columns, with its vector of shape (dimension,); its id."""
+    (chunk_id,) = connection.execute(insert(chunks).values(values)).inserted_primary_key or (0,)
+    blob = np.ascontiguousarray(vector, dtype="<f4").tobytes()
+    connection.execute(insert(vectors).values(chunk_id=chunk_id, embedder=embedder, vector=blob))
+    return int(chunk_id)
+
+
+def copy_chunks(
+    connection: Connection, document_id: str, copy_id: str, *, generation: int, edits: Mapping[int, int]
+) -> None:
+    """Give another document of the knowledge base the same chunks, with their vectors.
+
+    `edits` has the ids of the copy's edits by those of the original's.
+    """
+    columns = [column for column in chunks.c if column.name not in {"id", "document_id"}]
+    source = select(literal(copy_id), *columns).where(
+        chunks.c.document_id == document_id, chunks.c.generation == generation
+    )
+    names = ["document_id", *(column.name for column in columns)]
+    connection.execute(insert(chunks).from_select(names, source.order_by(chunks.c.position)))
+    copied = chunks.alias()
+    vectors_of_copies = (
+        select(copied.c.id, vectors.c.embedder, vectors.c.vector)
+        .select_from(copied)
+        .join(chunks, (chunks.c.position == copied.c.position) & (chunks.c.generation == copied.c.generation))
+        .join(vectors, vectors.c.chunk_id == chunks.c.id)
+        .where(copied.c.document_id == copy_id, chunks.c.document_id == document_id)
+    )
+    connection.execute(insert(vectors).from_select(["chunk_id", "embedder", "vector"], vectors_of_copies))
+    for old, new in edits.items():
+        connection.execute(
+            update(chunks).where(chunks.c.document_id == copy_id, chunks.c.edit_id == old).values(edit_id=new)
+        )
 
 
 def revision(connection: Connection, knowledge_base_id: int) -> int:
@@ -210,8 +258,14 @@ def hits(connection: Connection, scores: dict[int, tuple[float, float, float]]) 
     found: dict[int, Hit] = {}
     for batch in _batches(scores):
         rows = connection.execute(
-            select(chunks, documents.c.name.label("document"), knowledge_bases.c.name.label("knowledge_base"))
+            select(
+                chunks,
+                documents.c.name.label("document"),
+                knowledge_bases.c.name.label("knowledge_base"),
+                chunk_edits.c.text.label("edit_text"),
+            )
             .join(documents, documents.c.id == chunks.c.document_id)
+            .join(chunk_edits, chunk_edits.c.id == chunks.c.edit_id, isouter=True)
             .join(knowledge_bases, knowledge_bases.c.id == chunks.c.knowledge_base_id)
             .where(chunks.c.id.in_(batch), chunks.c.enabled)
         )
@@ -233,27 +287,33 @@ def hits(connection: Connection, scores: dict[int, tuple[float, float, float]]) 
                 question=chunk.question,
                 heading_path=chunk.heading_path,
                 lines=chunk.lines,
+                edited=row.edit_text is not None,
             )
     return found
 
 
 def to_chunk(row: Row[Any]) -> Chunk:
     """Read a chunk back from its row."""
-    lines = tuple(Line(start, end, Box(page, *box)) for start, end, page, *box in row.lines)
+    return from_values(row._asdict())
+
+
+def from_values(values: Mapping[str, Any]) -> Chunk:
+    """A chunk of what `to_values` gave."""
     return Chunk(
-        start=row.start,
-        end=row.end,
-        text=row.text,
-        page=row.page,
-        heading_path=tuple(row.heading_path),
-        kind=row.kind,
-        header=row.header,
-        question=row.question,
-        lines=lines,
+        start=values["start"],
+        end=values["end"],
+        text=values["text"],
+        page=values["page"],
+        heading_path=tuple(values["heading_path"]),
+        kind=values["kind"],
+        header=values["header"],
+        question=values["question"],
+        lines=tuple(Line(start, end, Box(page, *box)) for start, end, page, *box in values["lines"]),
     )
 
 
-def _values(chunk: Chunk) -> dict[str, Any]:
+def to_values(chunk: Chunk) -> dict[str, Any]:
+    """A chunk as columns, or as JSON."""
     lines = [
         [
             line.start,
@@ -273,7 +333,6 @@ def _values(chunk: Chunk) -> dict[str, Any]:
         "question": chunk.question,
         "heading_path": list(chunk.heading_path),
         "lines": lines,
-        "search_hash": search_hash(chunk),
     }
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_edits, chunk_rows, name_rows, version_rows
+from knowledge_base.chunk_rows import PlacedChunk
+from knowledge_base.clock import now
 from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.files import StoredFile
+from knowledge_base.tables import chunk_edits as edits_table
 from knowledge_base.tables import documents
 from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, Problem
@@ -28,22 +30,30 @@ class PreparedDocument:
     pages: int
     problems: tuple[Problem, ...]
     chunks: Sequence[Chunk]
-    vectors: np.ndarray
-    """Shape (len(chunks), dimension), float32."""
-
-
-def now() -> datetime:
-    """The time in UTC, without a zone, as the catalogue keeps it."""
-    return datetime.now(timezone.utc).replace(tzinfo=None)
+    vectors: Mapping[bytes, np.ndarray]
+    """Vectors of shape (dimension,), float32, by `chunk_rows.search_hash`: those of `chunks` and of
+    the texts by hand that stand in their place."""
 
 
 def infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[DocumentInfo]:
     """Documents that meet the conditions, by name."""
-    count = chunk_rows.served_count(documents.c.id)
-    rows = connection.execute(
-        select(documents, count.label("chunks")).where(*conditions).order_by(documents.c.name)
+    conflicts = (
+        select(func.count())
+        .where(edits_table.c.document_id == documents.c.id, edits_table.c.conflict)
+        .correlate(documents)
+        .scalar_subquery()
     )
-    return [_info(row) for row in rows]
+    rows = connection.execute(
+        select(
+            documents,
+            chunk_rows.served_count(documents.c.id).label("chunks"),
+            conflicts.label("conflicts"),
+        )
+        .where(*conditions)
+        .order_by(documents.c.name)
+    )
+    names = name_rows.others(connection, *conditions)
+    return [_info(row, names.get(row.id, ())) for row in rows]
 
 
 def info(connection: Connection, knowledge_base_id: int, document_id: str) -> DocumentInfo:
@@ -56,7 +66,7 @@ def info(connection: Connection, knowledge_base_id: int, document_id: str) -> Do
     return found[0]
 
 
-def _info(row: Row[Any]) -> DocumentInfo:
+def _info(row: Row[Any], other_names: tuple[str, ...]) -> DocumentInfo:
     problems = tuple(Problem(**problem) for problem in row.problems)
     return DocumentInfo(
         id=row.id,
@@ -69,10 +79,29 @@ def _info(row: Row[Any]) -> DocumentInfo:
         problems=problems,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        other_names=other_names,
+        conflicts=row.conflicts,
     )
 
 
-def upsert(
+def repeated(connection: Connection, knowledge_base_id: int, file: StoredFile) -> Row[Any] | None:
+    """The document that has these bytes already and may go by the file's name too.
+
+    The first name of a document leads to nothing else: with other bytes, that document is to be
+    replaced and keeps its id, whatever else has the bytes. A further name goes where its bytes are.
+    """
+    owner = _owner(connection, knowledge_base_id, file)
+    if owner is not None and (owner.sha256 == file.sha256 or file.replaces or owner.name == file.name):
+        return owner if owner.sha256 == file.sha256 else None
+    return connection.execute(
+        select(documents)
+        .where(documents.c.knowledge_base_id == knowledge_base_id, documents.c.sha256 == file.sha256)
+        .order_by(documents.c.created_at, documents.c.id)
+        .limit(1)
+    ).first()
+
+
+def store(
     connection: Connection,
     knowledge_base_id: int,
     document: PreparedDocument,
@@ -80,17 +109,26 @@ def upsert(
     pipeline: str,
     embedder: str,
 ) -> str:
-    """Store a document in place of the one with its name, else of the one with its bytes; its id."""
-    inside = documents.c.knowledge_base_id == knowledge_base_id
-    by_name = select(documents.c.id).where(inside, documents.c.name == document.file.name)
-    by_bytes = select(documents.c.id).where(inside, documents.c.sha256 == document.file.sha256)
-    document_id = connection.execute(by_name).scalar() or connection.execute(by_bytes).scalar()
-    if document_id is None:
+    """Store a document where its name and bytes say that it belongs; its id."""
+    file = document.file
+    target = repeated(connection, knowledge_base_id, file)
+    owner = _owner(connection, knowledge_base_id, file)
+    if target is None and owner is not None and (file.replaces or owner.name == file.name):
+        target = owner
+        further = name_rows.others(connection, documents.c.id == owner.id).get(owner.id, ())
+        if further and owner.sha256 != file.sha256:
+            split_off(connection, owner, [name for name in further if name != file.name])
+    if target is None:
         document_id = secrets.token_hex(8)
         values = {"id": document_id, "knowledge_base_id": knowledge_base_id, "created_at": now()}
-        connection.execute(insert(documents).values(**values, **_values(document, pipeline)))
+        connection.execute(insert(documents).values(name=file.name, **values, **_values(document, pipeline)))
+    else:
+        document_id = target.id
+        if file.replaces and target.name != file.name:
+            rename(connection, knowledge_base_id, document_id, target.name, file.name)
+    name_rows.give(connection, knowledge_base_id, document_id, file.name, origin=file.origin)
     replace(connection, knowledge_base_id, document_id, document, pipeline=pipeline, embedder=embedder)
-    return str(document_id)
+    return document_id
 
 
 def replace(
@@ -102,24 +140,76 @@ def replace(
     pipeline: str,
     embedder: str,
 ) -> None:
-    """Store a document in place of the one with this id."""
+    """Store a document in place of the one with this id, with what was changed of it by hand."""
+    values = _values(document, pipeline)
+    placed, vectors, conflicts = with_edits(connection, document_id, document, embedder=embedder)
+    chunk_edits.note_conflicts(connection, document_id, conflicts)
     connection.execute(
-        update(documents).where(documents.c.id == document_id).values(_values(document, pipeline))
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(revision=documents.c.revision + 1, **values)
     )
     chunk_rows.replace_chunks(
         connection,
         knowledge_base_id,
         document_id,
-        document.chunks,
-        document.vectors,
+        placed,
+        vectors,
         embedder=embedder,
         generation=chunk_rows.served(connection, knowledge_base_id),
     )
+    version_rows.record(connection, document_id, document.file, pages=document.pages, chunks=len(placed))
+
+
+def with_edits(
+    connection: Connection, document_id: str, document: PreparedDocument, *, embedder: str
+) -> tuple[list[PlacedChunk], dict[bytes, np.ndarray], set[int]]:
+    """A document's chunks as they are by its edits, their vectors, and the ids of edits in conflict."""
+    placed, conflicts = chunk_edits.place(document.chunks, chunk_edits.of_document(connection, document_id))
+    vectors = dict(document.vectors)
+    unknown = {chunk_rows.search_hash(item.chunk) for item in placed} - vectors.keys()
+    vectors.update(chunk_rows.known_vectors(connection, unknown, embedder))
+    # Made between embedding and now, of a chunk that has just come back: it has to be looked at.
+    lost = [item for item in placed if chunk_rows.search_hash(item.chunk) not in vectors]
+    conflicts.update(item.edit_id for item in lost if item.edit_id is not None)
+    return [item for item in placed if item not in lost], vectors, conflicts
+
+
+def split_off(connection: Connection, row: Row[Any], names: Sequence[str]) -> None:
+    """Let `names` lead to a document of their own with what `row` has now; nothing is embedded."""
+    if not names:
+        return
+    copy_id = secrets.token_hex(8)
+    values = {**row._mapping, "id": copy_id, "name": names[0], "revision": 0, "created_at": now()}
+    connection.execute(insert(documents).values(values))
+    for name in names:
+        name_rows.give(connection, row.knowledge_base_id, copy_id, name)
+    edits = chunk_edits.copy(connection, row.id, copy_id)
+    generation = chunk_rows.served(connection, row.knowledge_base_id)
+    chunk_rows.copy_chunks(connection, row.id, copy_id, generation=generation, edits=edits)
+    version_rows.copy_last(connection, row.id, copy_id, name=names[0])
+
+
+def rename(connection: Connection, knowledge_base_id: int, document_id: str, old: str, new: str) -> None:
+    """Let a document go by another first name; the old one leads nowhere then."""
+    name_rows.take(connection, knowledge_base_id, old)
+    name_rows.give(connection, knowledge_base_id, document_id, new)
+    connection.execute(update(documents).where(documents.c.id == document_id).values(name=new))
+
+
+def _owner(connection: Connection, knowledge_base_id: int, file: StoredFile) -> Row[Any] | None:
+    inside = documents.c.knowledge_base_id == knowledge_base_id
+    document_id = name_rows.owner(connection, knowledge_base_id, file.name)
+    if file.replaces is not None:
+        named = connection.execute(select(documents).where(inside, documents.c.id == file.replaces)).first()
+        # Gone since, or its new name taken by another: then the name alone decides.
+        if named is not None and document_id in {None, file.replaces}:
+            return named
+    return connection.execute(select(documents).where(inside, documents.c.id == document_id)).first()
 
 
 def _values(document: PreparedDocument, pipeline: str) -> dict[str, Any]:
     return {
-        "name": document.file.name,
         "sha256": document.file.sha256,
         "size": document.file.size,
         "format": document.format,

@@ -37,6 +37,12 @@ class DocumentNotFoundError(KnowledgeBaseError):
     code = "document_not_found"
 
 
+class DocumentExistsError(KnowledgeBaseError):
+    """Another document of the knowledge base goes by that name."""
+
+    code = "document_exists"
+
+
 class ChunkNotFoundError(KnowledgeBaseError):
     """There is no such chunk in the knowledge base."""
 

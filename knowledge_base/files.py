@@ -27,6 +27,10 @@ class StoredFile:
     sha256: str
     size: int
     path: Path
+    origin: str | None = None
+    """The folder that a mirror found it in."""
+    replaces: str | None = None
+    """Id of the document whose bytes it is to replace, whatever that is called."""
 
 
 class FileStore:

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -161,7 +161,11 @@ class Ingestor:
                 if (file.sha256, file.name) in seen or same_bytes:
                     batches.finish()  # so that the same bytes twice in one batch are recognised too
                 seen.add((file.sha256, file.name))
-                same = self._catalogue.same(key.id, file, self.pipeline)
+                waiting = {parsed[1].name for parsed in batches.unfinished()}
+                same = self._catalogue.recognise(key.id, file, self.pipeline)
+                if same is not None and not waiting.isdisjoint({same.name, *same.other_names}):
+                    batches.finish()  # that document is about to be another
+                    same = self._catalogue.recognise(key.id, file, self.pipeline)
                 if same is not None:
                     finish(position, IngestedFile(file.name, "unchanged", same, same.problems))
                     continue
@@ -219,7 +223,8 @@ class Ingestor:
             progress(Progress(position, len(infos), info.name, "parse", position, len(infos)))
             document = self._parser.parse(file.path, name=file.name)
             chunks = self._splitter.split(document)
-            vectors = self._embed(chunks, lambda _: None, lambda: False)
+            edited = self._catalogue.edited(key.id, file, chunks)
+            vectors = self._embed([*chunks, *edited], lambda _: None, lambda: False)
             prepared[info.id] = _prepared(file, document, chunks, vectors)
         fingerprint = self._embedder().fingerprint
         self._catalogue.recommit(key, prepared, pipeline=self.pipeline, embedder=fingerprint)
@@ -236,6 +241,8 @@ class Ingestor:
     ) -> Iterable[IngestedFile]:
         chunks = [chunk for *_, document_chunks in batch for chunk in document_chunks]
         at, name = batch[-1][0], batch[-1][1].name
+        for _, file, _, document_chunks in batch:
+            chunks.extend(self._catalogue.edited(key.id, file, document_chunks))
         try:
             vectors = self._embed(
                 chunks,
@@ -246,12 +253,8 @@ class Ingestor:
             return [failed(file.name, error, retryable=True) for _, file, *_ in batch]
         embedder = self._embedder().fingerprint
         progress(Progress(at, files, name, "commit", len(chunks), len(chunks)))
-        prepared, start = [], 0
-        for _, file, document, document_chunks in batch:
-            end = start + len(document_chunks)
-            prepared.append(_prepared(file, document, document_chunks, vectors[start:end]))
-            start = end
-        replaced = self._catalogue.digests(key.id, [file.name for _, file, *_ in batch])
+        prepared = [_prepared(file, document, chunks, vectors) for _, file, document, chunks in batch]
+        replaced = self._catalogue.digests(key.id, [file for _, file, *_ in batch])
         infos = self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=embedder)
         self._bring_up_to_date(key, save=False)
         self._files.remove(replaced, unreferenced=self._catalogue.unreferenced)
@@ -262,8 +265,11 @@ class Ingestor:
 
     def _embed(
         self, chunks: Sequence[Chunk], progress: Callable[[int], None], cancelled: Callable[[], bool]
-    ) -> np.ndarray:
-        """Vectors of the chunks; texts embedded before, here or elsewhere, are not embedded again."""
+    ) -> dict[bytes, np.ndarray]:
+        """Vectors of shape (dimension,) by `chunk_rows.search_hash`.
+
+        Texts embedded before, here or elsewhere, are not embedded again.
+        """
         embedder = self._embedder()
         hashes = [chunk_rows.search_hash(chunk) for chunk in chunks]
         with self._catalogue.database.read() as connection:
@@ -283,9 +289,7 @@ class Ingestor:
                 vectors = self._shared.encode([texts[digest] for digest in part], cancelled=cancelled)
             known.update(zip(part, vectors, strict=True))
             progress(start + len(part))
-        if not chunks:
-            return np.empty((0, embedder.dimension), dtype=np.float32)
-        return np.stack([known[digest] for digest in hashes])
+        return known
 
     def _bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
         current = self._catalogue.present(key)
@@ -315,7 +319,7 @@ def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedF
 
 
 def _prepared(
-    file: StoredFile, document: ParsedDocument, chunks: Sequence[Chunk], vectors: np.ndarray
+    file: StoredFile, document: ParsedDocument, chunks: Sequence[Chunk], vectors: Mapping[bytes, np.ndarray]
 ) -> PreparedDocument:
     return PreparedDocument(
         file=file,

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from knowledge_base import job_rows
 from knowledge_base.catalogue import Catalogue
-from knowledge_base.document_rows import now
+from knowledge_base.clock import now
 from knowledge_base.errors import DataFolderError, JobStateError, QueueFullError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.ingestion import IngestedFile
@@ -76,6 +76,7 @@ class JobQueue:
                         sha256=file.sha256,
                         size=file.size,
                         state="queued",
+                        document_id=file.replaces,
                         retryable=False,
                         problems=[],
                     )
@@ -171,7 +172,11 @@ class JobQueue:
                 .order_by(job_files.c.position)
             ).all()
         stored = tuple(
-            (f.position, StoredFile(f.name, f.sha256, f.size, self._files.path(f.sha256))) for f in files
+            (
+                f.position,
+                StoredFile(f.name, f.sha256, f.size, self._files.path(f.sha256), replaces=f.document_id),
+            )
+            for f in files
         )
         return ClaimedJob(job_id, knowledge_base, stored, kind)
 
@@ -181,15 +186,16 @@ class JobQueue:
             _update(connection, job_id, stage=stage, progress=asdict(progress))
 
     def note_file(self, job_id: str, position: int, result: IngestedFile) -> None:
-        """Record what became of a file."""
+        """Record what became of a file; a failed one goes on naming the document that it is to replace."""
         document_id = result.document.id if result.document else None
+        stored = {"document_id": document_id} if document_id else {}
         with self._database.write() as connection:
             connection.execute(
                 update(job_files)
                 .where(job_files.c.job_id == job_id, job_files.c.position == position)
                 .values(
                     state=result.state,
-                    document_id=document_id,
+                    **stored,
                     retryable=result.retryable,
                     problems=[problem.stored() for problem in result.problems],
                 )

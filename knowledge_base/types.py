@@ -38,6 +38,23 @@ class DocumentInfo:
     problems: tuple[Problem, ...]
     created_at: datetime
     updated_at: datetime
+    other_names: tuple[str, ...] = ()
+    """Further names of the same bytes, oldest first."""
+    conflicts: int = 0
+    """Edits by hand whose chunk is gone: somebody has to decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentVersion:
+    """What a document has been; `number` counts from 1. Of earlier versions no text is kept."""
+
+    number: int
+    name: str
+    sha256: str
+    size: int
+    pages: int
+    chunks: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +135,8 @@ class Hit:
     question: str = ""
     heading_path: tuple[str, ...] = ()
     lines: tuple[Line, ...] = field(default=(), repr=False)
+    edited: bool = False
+    """The text was written by hand and stands on no page like this."""
     before: str = ""
     """Text that stands in front of it in the document, when neighbours were asked for."""
     after: str = ""

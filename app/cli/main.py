@@ -67,16 +67,44 @@ def documents(output: Output, knowledge_base: str) -> None:
 @click.argument("document", metavar="DOCUMENT")
 @output_options
 def delete(output: Output, knowledge_base: str, document: str) -> None:
-    """按编号或名称删除文档 / Delete a document by its id or name."""
-    from knowledge_base.errors import DocumentNotFoundError
+    """按编号或名称删除文档 / Delete a document by its id, or one of its names."""
+    with output.service() as service:
+        found = service.lifecycle.find(knowledge_base, document)
+        if found == document:
+            service.delete_document(knowledge_base, found)
+        else:
+            service.lifecycle.delete_name(knowledge_base, document)
+    output.result({"deleted": found}, document)
+
+
+@cli.command()
+@_KB
+@click.argument("document", metavar="DOCUMENT")
+@click.argument("name", metavar="NAME")
+@output_options
+def rename(output: Output, knowledge_base: str, document: str, name: str) -> None:
+    """重命名文档 / Rename a document."""
+    from app import schemas
 
     with output.service() as service:
-        for info in service.documents(knowledge_base):
-            if document in {info.id, info.name}:
-                service.delete_document(knowledge_base, info.id)
-                output.result({"deleted": info.id}, f"{info.name}")
-                return
-        raise DocumentNotFoundError(f"there is no document {document!r}", id=document)
+        document_id = service.lifecycle.find(knowledge_base, document)
+        info = service.lifecycle.rename(knowledge_base, document_id, name)
+    output.result(schemas.stored(info, output.language()).model_dump(mode="json"), info.name)
+
+
+@cli.command()
+@_KB
+@click.argument("document", metavar="DOCUMENT")
+@click.argument("target", metavar="TARGET")
+@output_options
+def move(output: Output, knowledge_base: str, document: str, target: str) -> None:
+    """移动文档到另一知识库 / Move a document into the knowledge base TARGET."""
+    from app import schemas
+
+    with output.service() as service:
+        document_id = service.lifecycle.find(knowledge_base, document)
+        info = service.lifecycle.move(knowledge_base, document_id, target)
+    output.result(schemas.stored(info, output.language()).model_dump(mode="json"), info.name)
 
 
 @cli.command()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.datastructures import UploadFile
 
 from app import schemas
@@ -65,6 +67,21 @@ class Upload(BaseModel):
     rejected: list[Rejected]
 
 
+class DocumentChange(BaseModel):
+    """What to change of a document."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    knowledge_base: str | None = None
+
+
+class VersionList(BaseModel):
+    """A document's versions, newest first."""
+
+    versions: list[schemas.DocumentVersion]
+
+
 class ChunkList(BaseModel):
     """A document's chunks in order."""
 
@@ -98,16 +115,41 @@ def get_document(
 async def replace_document(
     name: str, document_id: str, request: Request, service: ServiceDep, language: LanguageDep
 ) -> Upload:
-    """Replace a document's bytes; it keeps its id and its name."""
+    """Replace a document's bytes; it keeps its id, and its name unless the file is of another kind."""
     info = await run_in_threadpool(service.document, name, document_id)
     async with _files(request, service, 1) as uploads:
-        return await run_in_threadpool(_take_in, service, name, [(info.name, uploads[0].file)], language)
+        files = [(_replacing(info.name, uploads[0].filename or ""), uploads[0].file)]
+        return await run_in_threadpool(_take_in, service, name, files, language, document_id)
+
+
+@router.patch("/{document_id}")
+def change_document(
+    name: str, document_id: str, body: DocumentChange, service: ServiceDep, language: LanguageDep
+) -> schemas.StoredDocument:
+    """Rename a document, or move it into another knowledge base with its names, edits and vectors."""
+    info = service.document(name, document_id)
+    if body.knowledge_base is not None:
+        info = service.lifecycle.move(name, document_id, body.knowledge_base)
+        name = body.knowledge_base
+    if body.name is not None:
+        info = service.lifecycle.rename(name, document_id, body.name)
+    return schemas.stored(info, language)
+
+
+@router.get("/{document_id}/versions")
+def list_versions(name: str, document_id: str, service: ServiceDep) -> VersionList:
+    """What the document has been, its present self first."""
+    versions = service.lifecycle.versions(name, document_id)
+    return VersionList(versions=[schemas.DocumentVersion.model_validate(v) for v in versions])
 
 
 @router.delete("/{document_id}", status_code=204)
-def delete_document(name: str, document_id: str, service: ServiceDep) -> None:
-    """Delete a document; it is found no more."""
-    service.delete_document(name, document_id)
+def delete_document(name: str, document_id: str, service: ServiceDep, only_name: str | None = None) -> None:
+    """Delete a document, or with `only_name` one of its names: the document goes with the last."""
+    if only_name is None:
+        service.delete_document(name, document_id)
+    else:
+        service.lifecycle.delete_name(name, only_name, document_id=document_id)
 
 
 @router.get("/{document_id}/content", response_class=FileResponse)
@@ -141,7 +183,19 @@ def _files(request: Request, service: Service, maximum: int) -> AbstractAsyncCon
     return uploaded_files(request, settings.limits, settings.data_dir / "tmp", max_files=maximum)
 
 
-def _take_in(service: Service, name: str, files: list[tuple[str, BinaryIO]], language: Language) -> Upload:
+def _replacing(name: str, uploaded: str) -> str:
+    """The name of a document whose bytes are replaced: files are read by what their name ends in."""
+    old, new = PurePosixPath(name), PurePosixPath(uploaded)
+    return name if old.suffix.lower() == new.suffix.lower() else str(old.with_name(new.name or old.name))
+
+
+def _take_in(
+    service: Service,
+    name: str,
+    files: list[tuple[str, BinaryIO]],
+    language: Language,
+    replaces: str | None = None,
+) -> Upload:
     service.knowledge_base(name)
     if names := repeated(filename for filename, _ in files):
         raise RepeatedNameError(f"several files are called {names}", names=", ".join(names))
@@ -150,7 +204,8 @@ def _take_in(service: Service, name: str, files: list[tuple[str, BinaryIO]], lan
     try:
         for filename, stream in files:
             try:
-                stored.append(service.store(filename, _blocks(stream)))
+                file = service.store(filename, _blocks(stream))
+                stored.append(dataclasses.replace(file, replaces=replaces))
             except KNOWN as error:
                 rejected.append((filename, error))
         if not stored:

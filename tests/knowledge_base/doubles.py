@@ -17,6 +17,7 @@ from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import IngestedFile, Ingestor
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
+from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retriever
 from knowledge_base.types import Hit
@@ -105,6 +106,7 @@ class Home:
     ingestor: Ingestor
     retriever: Retriever
     queue: JobQueue
+    lifecycle: DocumentLifecycle
 
     def close(self) -> None:
         self.database.close()
@@ -211,7 +213,12 @@ def open_home(
     )
     retriever = Retriever(catalogue, indexes, embedder=lambda: embedder)
     queue = JobQueue(catalogue, files, max_waiting=10)
-    return Home(folder, database, catalogue, files, indexes, parser, embedder, ingestor, retriever, queue)
+    lifecycle = DocumentLifecycle(
+        catalogue, swept=lambda digests: files.remove(digests, unreferenced=catalogue.unreferenced)
+    )
+    return Home(
+        folder, database, catalogue, files, indexes, parser, embedder, ingestor, retriever, queue, lifecycle
+    )
 
 
 def sections(*bodies: str) -> str:

@@ -45,8 +45,8 @@ def test_what_chunks_share_is_not_said_twice(home: Home) -> None:
             connection,
             home.key("甲").id,
             document.id,
-            chunks,
-            vectors,
+            [chunk_rows.PlacedChunk(chunk) for chunk in chunks],
+            {chunk_rows.search_hash(c): vector for c, vector in zip(chunks, vectors, strict=True)},
             embedder=home.embedder.fingerprint,
             generation=0,
         )

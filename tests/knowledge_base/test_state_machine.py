@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from knowledge_base.errors import DocumentExistsError
 from tests.knowledge_base.doubles import open_home, sections
 
 BODIES = (
@@ -24,12 +27,20 @@ NAMES = st.sampled_from(["a_b.md", "axb.md", "制度/a.md"])
 CONTENTS = st.lists(st.sampled_from(BODIES), min_size=1, max_size=3, unique=True).map(tuple)
 
 
+@dataclass
+class Expected:
+    """A document as it should be."""
+
+    names: list[str]
+    content: tuple[str, ...]
+
+
 class KnowledgeBaseMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="zhiwen-test-"))
         self.home = open_home(self.folder)
-        self.model: dict[str, dict[str, tuple[str, ...]]] = {"中文-a_b%": {}, "axb": {}}
+        self.model: dict[str, dict[str, Expected]] = {"中文-a_b%": {}, "axb": {}}
         for name in self.model:
             self.home.catalogue.create(name)
 
@@ -38,25 +49,73 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
             self.home.close()
             shutil.rmtree(self.folder)
 
+    def owner(self, knowledge_base: str, name: str) -> str | None:
+        return next((id for id, found in self.model[knowledge_base].items() if name in found.names), None)
+
     @rule(knowledge_base=KNOWLEDGE_BASES, name=NAMES, content=CONTENTS)
     def add(self, knowledge_base: str, name: str, content: tuple[str, ...]) -> None:
         documents = self.model[knowledge_base]
         (result,) = self.home.add(knowledge_base, {name: sections(*content)})
-        if name not in documents and content in documents.values():
-            assert result.state == "unchanged", "the same bytes are recognised under any name"
-            assert result.document is not None
-            assert documents[result.document.name] == content
-            return
-        assert result.state == ("unchanged" if documents.get(name) == content else "ready")
-        documents[name] = content
+        assert result.document is not None
+        id, owner = result.document.id, self.owner(knowledge_base, name)
+        holding = {held for held, found in documents.items() if found.content == content}
+        if owner in holding:
+            assert (result.state, id) == ("unchanged", owner)
+        elif owner is not None and documents[owner].names[0] == name:
+            assert (result.state, id) == ("ready", owner)
+            others = documents[owner].names[1:]
+            if others:
+                copy = self.home.lifecycle.find(knowledge_base, others[0])
+                assert copy not in documents
+                documents[copy] = Expected(others, documents[owner].content)
+            documents[owner] = Expected([name], content)
+        else:
+            if owner is not None:
+                documents[owner].names.remove(name)
+            assert (result.state, id in holding) == (("unchanged", True) if holding else ("ready", False))
+            documents.setdefault(id, Expected([], content)).names.append(name)
 
     @rule(knowledge_base=KNOWLEDGE_BASES, name=NAMES)
     def delete(self, knowledge_base: str, name: str) -> None:
-        infos = self.home.catalogue.documents(self.home.key(knowledge_base).id)
-        for info in infos:
-            if info.name == name:
-                self.home.delete(knowledge_base, info.id)
-        self.model[knowledge_base].pop(name, None)
+        owner = self.owner(knowledge_base, name)
+        if owner is not None:
+            self.home.delete(knowledge_base, owner)
+            del self.model[knowledge_base][owner]
+
+    @rule(knowledge_base=KNOWLEDGE_BASES, name=NAMES)
+    def delete_a_name(self, knowledge_base: str, name: str) -> None:
+        owner = self.owner(knowledge_base, name)
+        if owner is not None:
+            assert self.home.lifecycle.delete_name(knowledge_base, name) == owner
+            self.model[knowledge_base][owner].names.remove(name)
+            if not self.model[knowledge_base][owner].names:
+                del self.model[knowledge_base][owner]
+
+    @rule(knowledge_base=KNOWLEDGE_BASES, name=NAMES, new=NAMES)
+    def rename(self, knowledge_base: str, name: str, new: str) -> None:
+        owner = self.owner(knowledge_base, name)
+        if owner is None:
+            return
+        found = self.model[knowledge_base][owner]
+        if self.owner(knowledge_base, new) not in {None, owner}:
+            with pytest.raises(DocumentExistsError):
+                self.home.lifecycle.rename(knowledge_base, owner, new)
+        else:
+            self.home.lifecycle.rename(knowledge_base, owner, new)
+            found.names = [new, *(other for other in found.names[1:] if other != new)]
+
+    @rule(knowledge_base=KNOWLEDGE_BASES, name=NAMES, goal=KNOWLEDGE_BASES)
+    def move(self, knowledge_base: str, name: str, goal: str) -> None:
+        owner = self.owner(knowledge_base, name)
+        if owner is None:
+            return
+        names = self.model[knowledge_base][owner].names
+        if knowledge_base != goal and any(self.owner(goal, name) for name in names):
+            with pytest.raises(DocumentExistsError):
+                self.home.lifecycle.move(knowledge_base, owner, goal)
+        else:
+            self.home.lifecycle.move(knowledge_base, owner, goal)
+            self.model[goal][owner] = self.model[knowledge_base].pop(owner)
 
     @rule(knowledge_base=KNOWLEDGE_BASES)
     def rebuild(self, knowledge_base: str) -> None:
@@ -73,7 +132,7 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
 
     @rule(knowledge_base=KNOWLEDGE_BASES, body=st.sampled_from(BODIES))
     def search(self, knowledge_base: str, body: str) -> None:
-        holding = {name for name, content in self.model[knowledge_base].items() if body in content}
+        holding = {found.names[0] for found in self.model[knowledge_base].values() if body in found.content}
         # Passages that say the same are folded into one.
         found = self.home.found(body, knowledge_base, top_k=20)
         assert found <= holding
@@ -84,14 +143,17 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
         if not hasattr(self, "home"):
             return
         for knowledge_base, documents in self.model.items():
+            infos = self.home.catalogue.documents(self.home.key(knowledge_base).id)
+            assert {info.id: [info.name, *sorted(info.other_names)] for info in infos} == {
+                id: [found.names[0], *sorted(found.names[1:])] for id, found in documents.items()
+            }
             stored = self.home.texts(knowledge_base)
             assert {
                 name: tuple(chunk.splitlines()[-1] for chunk in chunks) for name, chunks in stored.items()
-            } == documents
-        files = list((self.folder / "files").glob("??/*"))
-        contents = {content for documents in self.model.values() for content in documents.values()}
-        assert len(files) >= len(contents)
-        assert {path.read_bytes().decode() for path in files} >= {sections(*c) for c in contents}
+            } == {found.names[0]: found.content for found in documents.values()}
+        files = {path.read_bytes().decode() for path in (self.folder / "files").glob("??/*")}
+        contents = {found.content for documents in self.model.values() for found in documents.values()}
+        assert files == {sections(*content) for content in contents}
 
 
 TestKnowledgeBaseMachine = KnowledgeBaseMachine.TestCase

@@ -1,0 +1,162 @@
+"""What happens to a document after it was stored: renamed, moved, known by fewer names, its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select, update
+
+from knowledge_base import document_rows, name_rows, version_rows
+from knowledge_base.catalogue import Catalogue, note_change
+from knowledge_base.clock import now
+from knowledge_base.errors import (
+    DocumentExistsError,
+    DocumentNotFoundError,
+    EmbedderChangedError,
+    KnowledgeBaseNotFoundError,
+)
+from knowledge_base.names import document_name, normalised
+from knowledge_base.tables import chunks, document_generations, document_names, documents, knowledge_bases
+from knowledge_base.types import DocumentInfo, DocumentVersion
+
+
+class DocumentLifecycle:
+    """Changes documents without reading or embedding them. Every method is one transaction.
+
+    `swept` is told the digests of files that may be needed no more. Methods raise
+    `KnowledgeBaseNotFoundError` and `DocumentNotFoundError`.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, swept: Callable[[set[str]], None]) -> None:
+        self._catalogue = catalogue
+        self._database = catalogue.database
+        self._swept = swept
+
+    def find(self, knowledge_base: str, document: str) -> str:
+        """The id of a document, given by it or by one of its names."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            inside = documents.c.knowledge_base_id == key.id
+            by_id = select(documents.c.id).where(inside, documents.c.id == document)
+            found = connection.execute(by_id).scalar() or name_rows.owner(
+                connection, key.id, normalised(document)
+            )
+        if found is None:
+            raise DocumentNotFoundError(f"there is no document {document!r}", id=document)
+        return str(found)
+
+    def versions(self, knowledge_base: str, document_id: str) -> list[DocumentVersion]:
+        """What the document has been, its present self first."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            _row(connection, key.id, document_id)
+            return version_rows.of_document(connection, document_id)
+
+    def rename(self, knowledge_base: str, document_id: str, name: str) -> DocumentInfo:
+        """Give a document another first name; the old one leads nowhere then.
+
+        Raises `DocumentExistsError` when another document goes by that name, and `InvalidNameError`.
+        """
+        name = document_name(name)
+        key = self._catalogue.key(knowledge_base)
+        with self._database.write() as connection:
+            row = _row(connection, key.id, document_id)
+            if name != row.name:
+                _check_free(connection, key.id, name, document_id)
+                document_rows.rename(connection, key.id, document_id, row.name, name)
+            return document_rows.info(connection, key.id, document_id)
+
+    def move(self, knowledge_base: str, document_id: str, target: str) -> DocumentInfo:
+        """Bring a document, with its names, edits and vectors, into another knowledge base.
+
+        Raises `DocumentExistsError` when one of its names is taken there, and `EmbedderChangedError`
+        when the other knowledge base holds vectors of another embedder.
+        """
+        source, goal = self._catalogue.key(knowledge_base), self._catalogue.key(target)
+        with self._database.write() as connection:
+            _row(connection, source.id, document_id)
+            if source.id == goal.id:
+                return document_rows.info(connection, goal.id, document_id)
+            here, there = _knowledge_base(connection, source.id), _knowledge_base(connection, goal.id)
+            if there.embedder not in {"", here.embedder}:
+                raise EmbedderChangedError(
+                    f"{target!r} holds vectors of another embedder than {knowledge_base!r}", name=target
+                )
+            of_document = document_names.c.document_id == document_id
+            for name in connection.execute(select(document_names.c.name).where(of_document)).scalars().all():
+                _check_free(connection, goal.id, name, document_id)
+            connection.execute(update(document_names).where(of_document).values(knowledge_base_id=goal.id))
+            connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id)
+                .values(knowledge_base_id=goal.id, updated_at=now(), revision=documents.c.revision + 1)
+            )
+            _move_chunks(connection, document_id, here, there)
+            note_change(connection, source.id)
+            note_change(connection, goal.id, embedder=here.embedder)
+            return document_rows.info(connection, goal.id, document_id)
+
+    def delete_name(self, knowledge_base: str, name: str, *, document_id: str | None = None) -> str:
+        """Let a name lead nowhere; its document goes when it has no other. Returns the document's id.
+
+        With `document_id`, only where the name leads to that document.
+        """
+        name = normalised(name)
+        key = self._catalogue.key(knowledge_base)
+        with self._database.write() as connection:
+            owner = name_rows.owner(connection, key.id, name)
+            if owner is None or document_id not in {None, owner}:
+                raise DocumentNotFoundError(f"there is no document {name!r}", id=name)
+            row = _row(connection, key.id, owner)
+            further = name_rows.others(connection, documents.c.id == owner).get(owner, ())
+            name_rows.take(connection, key.id, name)
+            if not further:
+                connection.execute(delete(documents).where(documents.c.id == owner))
+                note_change(connection, key.id)
+            elif name == row.name:
+                connection.execute(update(documents).where(documents.c.id == owner).values(name=further[0]))
+        if not further:
+            self._swept({row.sha256})
+        return owner
+
+    def names_from(self, knowledge_base: str, folder: str) -> dict[str, str]:
+        """Names that a mirror of `folder` gave, each with its document's id."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            return name_rows.from_folder(connection, key.id, folder)
+
+
+def _row(connection: Connection, knowledge_base_id: int, document_id: str) -> Row[Any]:
+    inside = documents.c.knowledge_base_id == knowledge_base_id
+    row = connection.execute(select(documents).where(inside, documents.c.id == document_id)).first()
+    if row is None:
+        raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
+    return row
+
+
+def _knowledge_base(connection: Connection, knowledge_base_id: int) -> Row[Any]:
+    row = connection.execute(select(knowledge_bases).where(knowledge_bases.c.id == knowledge_base_id)).first()
+    if row is None:
+        raise KnowledgeBaseNotFoundError("the knowledge base was deleted meanwhile", name="")
+    return row
+
+
+def _check_free(connection: Connection, knowledge_base_id: int, name: str, document_id: str) -> None:
+    if name_rows.owner(connection, knowledge_base_id, name) not in {None, document_id}:
+        raise DocumentExistsError(f"another document is called {name!r}", name=name)
+
+
+def _move_chunks(
+    connection: Connection,
+    document_id: str,
+    here: Row[Any],
+    there: Row[Any],
+) -> None:
+    of_document = chunks.c.document_id == document_id
+    # What a rebuild made of it, or kept, belongs to the knowledge base that it leaves.
+    connection.execute(delete(chunks).where(of_document, chunks.c.generation != here.generation))
+    connection.execute(delete(document_generations).where(document_generations.c.document_id == document_id))
+    connection.execute(
+        update(chunks).where(of_document).values(knowledge_base_id=there.id, generation=there.generation)
+    )
