@@ -29,3 +29,13 @@ class ModelPackageMissingError(ModelError):
     """An optional package is missing; `details["install"]` holds the exact pip command."""
 
     code = "model_package_missing"
+
+
+class CheckpointError(ModelError):
+    """A model folder cannot be used or converted; `details["finding"]` names the reason's code."""
+
+    code = "invalid_checkpoint"
+
+    def __init__(self, finding: str, message: str, **details: object) -> None:
+        super().__init__(message, finding=finding, **details)
+        self.finding = finding
