@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from app import messages
 from app.errors import ApplicationError
-from app.messages import Language, error_text
+from app.messages import Language, error_text, translate
 from knowledge_base.errors import KnowledgeBaseError
 from loaders.document import Problem, plain_details
 from loaders.errors import LoaderError
@@ -46,6 +46,7 @@ STATUS = {
     "model_package_missing": 503,
     "recognition_failed": 503,
     "model_error": 503,
+    "invalid_checkpoint": 422,
     "file_not_found": 404,
     "page_not_found": 404,
     "not_a_file": 422,
@@ -85,6 +86,8 @@ class Failure:
             return cls("internal_error", error_text("internal_error", language, ""), 500, {})
         details = plain_details(error.details)
         message = error_text(error.code, language, str(error), **details)
+        if "finding" in details:
+            message += translate(f"finding.{details['finding']}", language, **details)
         return cls(error.code, message, STATUS.get(error.code, 500), details)
 
     def body(self) -> dict[str, Any]:

@@ -259,6 +259,20 @@ def models_list(output: Output) -> None:
     output.result({"models": listed}, "\n".join(names))
 
 
+@models.command("convert")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--family", metavar="NAME", help="模型系列，看不出时指明 / what it is, if the folder does not tell"
+)
+@output_options
+def models_convert(output: Output, folder: Path, out: Path, family: str | None) -> None:
+    """转换原版 ChatGLM 或 Baichuan / Convert an original ChatGLM or Baichuan folder."""
+    from app.cli.models import convert_model
+
+    convert_model(output, folder, out, family=family)
+
+
 @models.command("prepare")
 @output_options
 def models_prepare(output: Output) -> None:

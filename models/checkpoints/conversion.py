@@ -183,6 +183,11 @@ def _shards(held: list[tuple[Path, Mapping[str, TensorInfo]]], plan: Plan) -> li
     ]
 
 
+def gigabytes(size: float) -> str:
+    """A number of bytes as people read it."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
 def _check_space(out: Path, needed: int) -> None:
     place = next(parent for parent in out.absolute().parents if parent.exists())
     free = shutil.disk_usage(place).free
@@ -190,8 +195,8 @@ def _check_space(out: Path, needed: int) -> None:
         raise CheckpointError(
             "disk_full",
             f"the converted model takes {needed} bytes, and {place} has {free} left",
-            needed=needed + _SPARE_BYTES,
-            free=free,
+            needed=gigabytes(needed + _SPARE_BYTES),
+            free=gigabytes(free),
         )
 
 
