@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,9 @@ from app.cli.output import Output
 def convert_model(output: Output, folder: Path, out: Path, *, family: str | None) -> None:
     """Convert an original checkpoint and print what came of it."""
     from models.checkpoints.conversion import convert, gigabytes
+    from models.checkpoints.registration import quieten
 
-    _quiet()
+    quieten()
     made = convert(
         folder, out, family=family, progress=lambda name, done, of: output.note(f"[{done}/{of}] {name}")
     )
@@ -28,12 +28,3 @@ def convert_model(output: Output, folder: Path, out: Path, *, family: str | None
         "prompt_family": made.prompt_family,
     }
     output.result(result, f"{made.family.title}\t{gigabytes(made.bytes)}\t{made.folder}")
-
-
-def _quiet() -> None:
-    """Keep transformers from contacting anyone, and from drawing bars of its own."""
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()

@@ -21,3 +21,11 @@ def register() -> None:
         AutoConfig.register(config.model_type, config)
         AutoModelForCausalLM.register(config, model)
         AutoTokenizer.register(config, tokenizer_class=SentencePieceTokenizer)
+
+
+def quieten() -> None:
+    """Keep transformers from drawing bars and giving advice, which commands have no place for."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
