@@ -24,6 +24,7 @@ from knowledge_base.retrieval import Retriever
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
+from models.embedder import Embedder
 from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
 from models.registry import load_embedder
@@ -103,10 +104,18 @@ def _recogniser(settings: OcrSettings, model_folder: Path) -> PaddleOcrEngine:
     return PaddleOcrEngine(cache_dir=model_folder, models=models)
 
 
-def build_service(settings: Settings, *, model_folder: Path | None = None) -> Service:
+def build_service(
+    settings: Settings,
+    *,
+    model_folder: Path | None = None,
+    embedder: Embedder | None = None,
+    weights: tuple[float, float] = (1.0, 1.0),
+) -> Service:
     """Make the service. Fast: models are loaded at their first use.
 
-    `model_folder` holds the converted models when they are not to lie in the data folder.
+    `model_folder` holds the converted models when they are not to lie in the data folder. An
+    `embedder` at hand is taken instead of the one that the settings name. `weights` multiply those
+    of the dense and of the keyword arm, to try what each contributes.
     """
     folder = settings.data_dir
     cache = model_folder or settings.models_folder
@@ -114,19 +123,22 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
     page_logs = PageLogs(folder / "pages")
-    calibration = Calibration.default()
+    calibration = Calibration.default().weighted(*weights)
     indexes = IndexCache(
         database,
         folder / "indexes",
         make=lambda dimension: HybridIndex(dimension, calibration=calibration),
         load=lambda path: HybridIndex.load(path, calibration=calibration),
     )
-    embedder = Lazy(
-        lambda: load_embedder(
-            settings.embedder.name,
-            cache_dir=cache,
-            device=settings.embedder.device,
-            threads=settings.embedder.threads,
+    lazy_embedder = Lazy(
+        lambda: (
+            embedder
+            or load_embedder(
+                settings.embedder.name,
+                cache_dir=cache,
+                device=settings.embedder.device,
+                threads=settings.embedder.threads,
+            )
         )
     )
     parser = FileParser(settings, model_folder=cache.absolute())
@@ -156,7 +168,7 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
                 indexes,
                 parser=parser,
                 splitter=splitter,
-                embedder=embedder,
+                embedder=lazy_embedder,
                 page_logs=page_logs,
                 patience=settings.jobs.patience_seconds,
             ),
@@ -164,12 +176,12 @@ def build_service(settings: Settings, *, model_folder: Path | None = None) -> Se
             retriever=Retriever(
                 catalogue,
                 indexes,
-                embedder=embedder,
+                embedder=lazy_embedder,
                 reranker=reranker,
                 diversity=settings.retrieval.diversity,
             ),
             jobs=JobQueue(catalogue, files, max_waiting=settings.limits.waiting_jobs),
-            embedder=embedder,
+            embedder=lazy_embedder,
             models=models,
             prompts=PromptFiles(settings.answering.prompts),
             lifecycle=DocumentLifecycle(catalogue, swept=swept),

@@ -49,6 +49,24 @@ class EvaluationFileError(ApplicationError):
     code = "invalid_question_set"
 
 
+class EvaluationCancelledError(ApplicationError):
+    """An evaluation was cancelled before its first configuration was done."""
+
+    code = "cancelled"
+
+
+class EvaluationRunNotFoundError(ApplicationError):
+    """No evaluation of that name was kept."""
+
+    code = "evaluation_run_not_found"
+
+
+class EvaluationRunsDifferError(ApplicationError):
+    """Two evaluations did not ask the same questions, so that their figures say nothing."""
+
+    code = "evaluation_runs_differ"
+
+
 class FileNotFoundOnDiskError(ApplicationError):
     """A path given on the command line is no readable file."""
 

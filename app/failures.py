@@ -21,6 +21,8 @@ STATUS = {
     "invalid_setting": 500,
     "invalid_question": 422,
     "invalid_question_set": 422,
+    "evaluation_run_not_found": 404,
+    "evaluation_runs_differ": 409,
     "knowledge_base_not_found": 404,
     "knowledge_base_exists": 409,
     "invalid_name": 422,

@@ -51,8 +51,8 @@ class FaqLoader(Loader):
         question_columns: Sequence[str] = QUESTION_COLUMNS,
         answer_columns: Sequence[str] = ANSWER_COLUMNS,
     ) -> None:
-        self._questions = frozenset(map(_column_name, question_columns))
-        self._answers = frozenset(map(_column_name, answer_columns))
+        self._questions = frozenset(map(column_name, question_columns))
+        self._answers = frozenset(map(column_name, answer_columns))
         self._delimited = DelimitedLoader()
         self._workbook = XlsxLoader()
 
@@ -88,7 +88,7 @@ class FaqLoader(Loader):
 
     def _find_columns(self, rows: Sequence[Sequence[str]]) -> _Columns | None:
         for index, row in enumerate(rows[:_HEADER_WITHIN]):
-            names = [_column_name(cell) for cell in row]
+            names = [column_name(cell) for cell in row]
             question = next((column for column, name in enumerate(names) if name in self._questions), None)
             answer = next((column for column, name in enumerate(names) if name in self._answers), None)
             if question is not None and answer is not None:
@@ -133,5 +133,6 @@ def _incomplete_problem(rows: Sequence[int], page: int | None) -> tuple[Problem,
     return (Problem("faq_incomplete", message, page, {"rows": listed}),)
 
 
-def _column_name(cell: str) -> str:
+def column_name(cell: str) -> str:
+    """What a header cell is compared by: without decoration, width and case."""
     return _DECORATION.sub("", unicodedata.normalize("NFKC", cell)).casefold()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -38,6 +38,18 @@ class Calibration:
         """Relevance of shape (n,) for parts of shape (n, len(PARTS))."""
         logits = parts @ np.array([self.weights[name] for name in PARTS]) + self.intercept
         return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60.0, 60.0))), dtype=np.float64)
+
+    def weighted(self, dense: float, keyword: float) -> Calibration:
+        """With the weights of each arm's parts multiplied, to try what it contributes.
+
+        The order stays that of a relevance; the threshold must be chosen anew.
+        """
+        if (dense, keyword) == (1.0, 1.0):
+            return self
+        weights = {
+            name: value * (dense if name == "cosine" else keyword) for name, value in self.weights.items()
+        }
+        return replace(self, weights=weights)
 
     def save(self, path: Path) -> None:
         """Write to a JSON file."""

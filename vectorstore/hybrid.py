@@ -67,6 +67,16 @@ class HybridIndex:
         """Length of a vector."""
         return self._dense.dimension
 
+    @property
+    def dense(self) -> DenseIndex:
+        """The arm of vectors."""
+        return self._dense
+
+    @property
+    def keyword(self) -> KeywordIndex:
+        """The arm of terms."""
+        return self._keyword
+
     def __len__(self) -> int:
         return len(self._dense)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from app.cli.bench import bench
+from app.cli.evaluate import evaluate
 from app.cli.output import Output, Share, output_options
 
 _KB = click.argument("knowledge_base", metavar="KB")
@@ -203,26 +205,8 @@ def kb_rebuild(output: Output, knowledge_base: str) -> None:
     output.result(schema.model_dump(mode="json"), f"{info.name}\t{info.documents}\t{info.chunks}")
 
 
-@cli.command()
-@click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--hold-out",
-    type=Share(0.95),
-    default=0.0,
-    help="不入库的段落比例 / share of passages left out",
-)
-@click.option("--limit", type=click.IntRange(1), help="只用前 N 个段落 / only the first N passages")
-@click.option("--splitter", help="chinese:480:80 或 / or recursive:480:80")
-@output_options
-def evaluate(output: Output, file: Path, hold_out: float, limit: int | None, splitter: str | None) -> None:
-    """用 SQuAD 格式的问题集评测 / Evaluate on a question set in SQuAD format."""
-    from app.cli.reports import evaluation_text
-    from app.evaluation import evaluate_file
-
-    report = evaluate_file(
-        output.settings(splitter), file, hold_out=hold_out, limit=limit, progress=output.note
-    )
-    output.result(report, evaluation_text(report))
+cli.add_command(evaluate)
+cli.add_command(bench)
 
 
 @cli.group()

@@ -1,4 +1,4 @@
-"""Evaluation: question sets, what is left out, and the figures of a small set."""
+"""Reading question sets; and the figures, from the real model, of small ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from typing import Any
 import pytest
 
 from app.cli.main import main
-from app.errors import EvaluationFileError
-from app.evaluation import Passage, evaluate_file, read_squad
+from app.errors import EvaluationCancelledError, EvaluationFileError
+from app.evaluation.configurations import AS_IT_IS, Matrix
+from app.evaluation.evaluator import Evaluator
+from app.evaluation.question_sets import Question, read_question_set, sample_set
+from app.evaluation.runs import Row, Run
+from app.evaluation.squad import Passage, read_squad
+from app.service import Service
 from app.settings import load_settings
 from models.embedder import Embedder
+from tests.app.conftest import HANDBOOK, KB, MANUAL
 
 PASSAGES = {
     "北极熊生活在北极圈内，主要以海豹为食，成年雄性体重可达六百公斤。": [("北极熊主要吃什么？", "海豹")],
@@ -27,6 +33,11 @@ PASSAGES = {
     "光在真空中的速度约为每秒三十万公里，是已知最快的速度。": [("光在真空中有多快？", "每秒三十万公里")],
     "珠穆朗玛峰海拔8848.86米，位于中国与尼泊尔边境。": [("珠穆朗玛峰有多高？", "8848.86米")],
 }
+ASKED = (
+    ("SG-200的最大功耗是多少？", "14W", MANUAL),
+    ("旷工到什么程度会被公司开除？", "连续旷工3天", HANDBOOK),
+    ("红楼梦的作者是谁？", "", ""),
+)
 
 
 def _squad(passages: dict[str, list[tuple[str, str]]]) -> dict[str, Any]:
@@ -47,12 +58,27 @@ def squad(tmp_path: Path) -> Path:
     return path
 
 
+def evaluated(data_dir: Path, path: Path, **options: Any) -> Run:
+    return Evaluator(load_settings({"data_dir": data_dir})).run(read_question_set(path), **options)
+
+
 def test_passages_and_empty_questions(tmp_path: Path) -> None:
     path = tmp_path / "set.json"
     data = _squad({"甲文": [("问一？ ", "甲"), (" ", "")], "乙文": []})
     del data["data"][0]["paragraphs"][0]["qas"][1]["answers"]
     path.write_text(json.dumps(data), encoding="utf-8")
     assert read_squad(path) == ([Passage("甲文", (("问一？", ("甲",)),)), Passage("乙文", ())], 1)
+
+
+def test_a_passage_twice_is_one_document(tmp_path: Path) -> None:
+    path = tmp_path / "set.json"
+    data = _squad({"甲文": [("问一？", "甲")], "乙文": [("问二？", "乙")]})
+    data["data"].append(_squad({"甲文": [("问三？", "文")]})["data"][0])
+    path.write_text(json.dumps(data), encoding="utf-8")
+    found = read_question_set(path)
+    assert found.documents == {"000000.txt": "甲文", "000001.txt": "乙文"}
+    assert [q.sources for q in found.questions] == [("000000.txt",), ("000001.txt",), ("000000.txt",)]
+    assert found.passages == 3
 
 
 @pytest.mark.parametrize(
@@ -84,30 +110,82 @@ def test_files_that_are_no_question_set(tmp_path: Path, content: bytes, reason: 
     assert str(caught.value.details["reason"]).startswith(reason)
 
 
-def test_a_missing_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["none.json", "none.csv", "none.jsonl"])
+def test_a_missing_file(tmp_path: Path, name: str) -> None:
     with pytest.raises(EvaluationFileError) as caught:
-        read_squad(tmp_path / "none.json")
-    assert caught.value.details == {"name": "none.json", "reason": "No such file or directory"}
+        read_question_set(tmp_path / name)
+    assert caught.value.details == {"name": name, "reason": "No such file or directory"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("set.csv", "问题,答案,来源\n几天？,10天,手册.md\n谁写的？,,\n,无,x.md\n"),
+        ("set.csv", "﻿Source;Answer;Question\n手册.md;10天;几天？\n;;谁写的？\nx.md;无;\n"),
+        ("set.tsv", "提问\t标准答案\t文件名\n几天？\t10天\t手册.md\n谁写的？\t\t\n \t无\tx.md\n"),
+        (
+            "set.jsonl",
+            '{"question": "几天？", "answer": "10天", "source": "手册.md"}\n\n'
+            '{"问题": "谁写的？", "答案": null, "来源": []}\n{"q": " ", "a": ["无"]}\n',
+        ),
+    ],
+)
+def test_tables_of_questions(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    found = read_question_set(path)
+    assert found.questions == (Question("几天？", ("10天",), ("手册.md",)), Question("谁写的？"))
+    assert [question.answerable for question in found.questions] == [True, False]
+    assert (found.documents, found.empty) == (None, 1)
+    assert read_question_set(path, limit=1).questions == found.questions[:1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("set.csv", "问题,页码\n几天？,3\n", "no columns"),
+        ("set.csv", "", "no columns"),
+        ("set.csv", "问题,答案\n,无\n", "no questions"),
+        ("set.jsonl", '{"question": "x"}\n{"question": 3}\n', "line 2: q: 3 is no text"),
+        ("set.jsonl", "[1]\n", "line 1: no object"),
+        ("set.jsonl", '{"question"\n', "line 1: Expecting"),
+    ],
+)
+def test_tables_that_are_no_question_set(tmp_path: Path, name: str, content: str, reason: str) -> None:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(EvaluationFileError) as caught:
+        read_question_set(path)
+    assert str(caught.value.details["reason"]).startswith(reason)
+
+
+def test_the_sample_questions() -> None:
+    questions = sample_set().questions
+    assert (len(questions), sum(question.answerable for question in questions)) == (60, 45)
+    assert questions[0] == Question("我工龄六年，一年有几天年休假？", ("10天",), ("员工手册.md",))
 
 
 @pytest.mark.model
 def test_figures(squad: Path, embedder: Embedder, tmp_path: Path) -> None:
     steps: list[str] = []
-    report = evaluate_file(load_settings({"data_dir": tmp_path / "data"}), squad, progress=steps.append)
-    assert (report["passages"], report["passages_held_out"], report["questions"]) == (6, 0, 7)
-    assert (report["recall@1"], report["recall@5"], report["recall@10"], report["mrr@10"]) == (1, 1, 1, 1)
-    assert report["quote_contains"] == 1
-    assert 5 < report["quote_characters"] < 40
-    assert report["refusal"] == {
+    run = evaluated(tmp_path / "data", squad, progress=steps.append)
+    (row,) = run.rows
+    figures = row.figures
+    assert (figures["passages"], figures["passages_held_out"], figures["questions"]) == (6, 0, 7)
+    assert [figures[name] for name in ("recall@1", "recall@5", "recall@10", "mrr@10")] == [1, 1, 1, 1]
+    assert figures["quote_contains"] == 1
+    assert 5 < figures["quote_characters"] < 40
+    assert figures["refusal"] == {
         "auc": None,
         "f1": None,
         "refused_unanswerable": None,
         "refused_answerable": 0,
     }
-    assert set(report["seconds"]) == {"parse", "embed", "index", "search"}
-    assert all(value >= 0 for value in report["seconds"].values())
-    assert report["seconds"]["embed"] > 0
-    assert steps[-1] == "ask 6/6"
+    assert set(figures["seconds"]) == {"parse", "embed", "index", "search"}
+    assert all(value >= 0 for value in figures["seconds"].values())
+    assert figures["seconds"]["embed"] > 0
+    assert steps[-1] == "ask 7/7"
+    assert (run.embedder, run.interrupted, row.failures) == (embedder.fingerprint, False, ())
 
 
 @pytest.mark.model
@@ -133,17 +211,17 @@ def test_hold_out_by_the_command_line(
 
     limited = run("--limit", "2", "--splitter", "recursive:100:0")
     assert (limited["passages"], limited["questions"]) == (2, 3)
+    assert limited["rows"][0]["configuration"]["splitter"] == "recursive:100:0"
 
 
 @pytest.mark.model
 def test_nothing_left_to_find(squad: Path, embedder: Embedder, tmp_path: Path) -> None:
-    settings = load_settings({"data_dir": tmp_path / "data"})
-    report = evaluate_file(settings, squad, hold_out=1.0)
-    assert (report["passages_held_out"], report["recall@1"], report["mrr@10"]) == (6, None, None)
-    assert report["quote_contains"] is None
-    assert report["refusal"]["refused_unanswerable"] == 1
-    assert set(report["seconds"]) == {"parse", "embed", "index", "search"}
-    json.dumps(report, allow_nan=False)
+    figures = evaluated(tmp_path / "data", squad, hold_out=1.0).rows[0].figures
+    assert (figures["passages"], figures["passages_held_out"]) == (6, 6)
+    assert (figures["recall@1"], figures["mrr@10"], figures["quote_contains"]) == (None, None, None)
+    assert figures["refusal"]["refused_unanswerable"] == 1
+    assert set(figures["seconds"]) == {"parse", "embed", "index", "search"}
+    json.dumps(figures, allow_nan=False)
 
 
 @pytest.mark.model
@@ -151,10 +229,10 @@ def test_a_passage_that_cannot_be_stored_counts_as_not_found(embedder: Embedder,
     passages = {**PASSAGES, " ": [("什么都没有吗？", "有")]}
     path = tmp_path / "squad.json"
     path.write_text(json.dumps(_squad(passages)), encoding="utf-8")
-    report = evaluate_file(load_settings({"data_dir": tmp_path / "data"}), path)
-    assert (report["passages_failed"], report["passages_held_out"]) == (1, 0)
-    assert report["recall@10"] == 0.875
-    assert report["refusal"]["refused_unanswerable"] is None
+    figures = evaluated(tmp_path / "data", path).rows[0].figures
+    assert (figures["passages"], figures["passages_failed"], figures["passages_held_out"]) == (7, 1, 0)
+    assert figures["recall@10"] == 0.875
+    assert figures["refusal"]["refused_unanswerable"] is None
 
 
 @pytest.mark.model
@@ -165,6 +243,122 @@ def test_the_temporary_folder_goes(
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     data = tmp_path / "data"
-    evaluate_file(load_settings({"data_dir": data}), squad, limit=1)
-    assert list(temporary.iterdir()) == []
+
+    def interrupt(text: str) -> None:
+        if text.startswith("ask 3/"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(data, squad, progress=interrupt)
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("zhiwen-evaluation")] == []
     assert not data.exists()
+
+
+@pytest.mark.model
+def test_a_matrix_asks_every_combination(squad: Path, embedder: Embedder, tmp_path: Path) -> None:
+    steps: list[str] = []
+    matrix = Matrix(
+        splitters=("chinese:480:80", "recursive:100:0"),
+        weights=((1.0, 1.0), (1.0, 0.0)),
+        thresholds=(0.0, 1.0),
+        top_ks=(1, 5),
+    )
+    run = evaluated(tmp_path / "data", squad, matrix=matrix, hold_out=0.5, progress=steps.append)
+    labels = [row.configuration.label for row in run.rows]
+    assert len(labels) == len(set(labels)) == 16
+    assert labels[:2] == ["chinese:480:80 t=0 k=1", "chinese:480:80 t=0 k=5"]
+    assert labels[-1] == "recursive:100:0 w=1:0 t=1 k=5"
+    for row in run.rows:
+        refused = row.configuration.threshold == 1
+        assert row.figures["refusal"]["refused_answerable"] == refused
+        assert row.figures["recall@1"] == 1
+    assert sum(step == "ask 1/7" for step in steps) == 4
+    parsed = [step for step in steps if step.startswith("parse")]
+    assert len(parsed) == 2 * (6 - run.rows[0].figures["passages_held_out"])
+
+
+@pytest.mark.model
+def test_cancelled_it_keeps_the_rows_that_were_done(squad: Path, embedder: Embedder, tmp_path: Path) -> None:
+    rows: list[Row] = []
+    matrix = Matrix(splitters=("chinese:480:80", "recursive:100:0"))
+    run = evaluated(
+        tmp_path / "data", squad, matrix=matrix, finished=rows.append, cancelled=lambda: bool(rows)
+    )
+    assert (len(run.rows), run.interrupted) == (1, True)
+    with pytest.raises(EvaluationCancelledError):
+        evaluated(tmp_path / "data", squad, cancelled=lambda: True)
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    path = tmp_path / "asked.csv"
+    rows = ["问题,答案,来源", *(",".join(row) for row in ASKED)]
+    path.write_text("\n".join(rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.model
+def test_a_table_is_asked_of_a_knowledge_base(service: Service, asked: Path) -> None:
+    run = Evaluator(service.settings, service).run(read_question_set(asked), knowledge_bases=[KB])
+    figures = run.rows[0].figures
+    assert run.rows[0].configuration.splitter == AS_IT_IS
+    assert (figures["passages"], figures["questions"]) == (4, 3)
+    assert (figures["recall@1"], figures["mrr@10"]) == (1, 1)
+    assert figures["refusal"]["refused_unanswerable"] == 1
+    assert figures["refusal"]["auc"] == 1
+
+
+@pytest.mark.model
+def test_what_is_held_out_of_a_knowledge_base_is_not_searched(service: Service, asked: Path) -> None:
+    run = Evaluator(service.settings, service).run(
+        read_question_set(asked), knowledge_bases=[KB], hold_out=1.0
+    )
+    figures = run.rows[0].figures
+    assert (figures["passages"], figures["passages_held_out"], figures["recall@1"]) == (4, 4, None)
+    assert figures["refusal"]["refused_unanswerable"] == 1
+
+
+@pytest.mark.model
+def test_another_splitter_leaves_the_knowledge_base_as_it_is(
+    service: Service, embedder: Embedder, asked: Path
+) -> None:
+    before = service.documents(KB)
+    run = Evaluator(service.settings, service).run(
+        read_question_set(asked), knowledge_bases=[KB], matrix=Matrix(splitters=("chinese:200:40",))
+    )
+    assert run.rows[0].configuration.splitter == "chinese:200:40"
+    assert run.rows[0].figures["recall@10"] == 1
+    assert service.documents(KB) == before
+    assert [info.name for info in service.knowledge_bases()] == [KB]
+
+
+@pytest.mark.model
+def test_without_a_source_a_hit_that_holds_the_answer_is_right(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "asked.jsonl"
+    path.write_text(
+        '{"question": "旷工到什么程度会被公司开除？", "answer": "连续旷工 3 天"}\n', encoding="utf-8"
+    )
+    evaluator = Evaluator(service.settings, service)
+    run = evaluator.run(read_question_set(path), knowledge_bases=[KB])
+    assert run.rows[0].figures["recall@1"] == 1
+    with pytest.raises(EvaluationFileError):
+        evaluator.run(read_question_set(path), knowledge_bases=[KB], hold_out=0.5)
+
+
+@pytest.mark.parametrize("knowledge_bases", [[], [KB]])
+def test_sets_that_do_not_go_with_the_knowledge_bases(
+    tmp_path: Path, squad: Path, asked: Path, knowledge_bases: list[str]
+) -> None:
+    path = squad if knowledge_bases else asked
+    with pytest.raises(EvaluationFileError) as caught:
+        evaluated(tmp_path / "data", path, knowledge_bases=knowledge_bases)
+    assert "--kb" in str(caught.value.details["reason"])
+
+
+@pytest.mark.model
+def test_a_source_that_is_not_there(service: Service, tmp_path: Path) -> None:
+    path = tmp_path / "asked.csv"
+    path.write_text("问题,来源\n几天？,没有.md\n", encoding="utf-8")
+    with pytest.raises(EvaluationFileError) as caught:
+        Evaluator(service.settings, service).run(read_question_set(path), knowledge_bases=[KB])
+    assert caught.value.details["reason"] == "no such document: 没有.md"

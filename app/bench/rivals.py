@@ -1,0 +1,72 @@
+"""What others do, to be measured beside. They come with the `dev` extra."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_PACKAGES = ("jieba", "langchain_community", "rank_bm25")
+
+
+def missing() -> list[str]:
+    """Packages of rivals that are not installed."""
+    return [name for name in _PACKAGES if find_spec(name) is None]
+
+
+class LangChainFaiss:
+    """LangChain's FAISS vector store, as its documentation makes it."""
+
+    def __init__(self, dimension: int) -> None:
+        from langchain_core.embeddings import DeterministicFakeEmbedding
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the package is looked after no more
+            from langchain_community.vectorstores import FAISS
+        self._make: Callable[..., Any] = FAISS.from_embeddings
+        self._embedding = DeterministicFakeEmbedding(size=dimension)
+        self._store: Any = None
+
+    def add(self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray) -> None:
+        """Add chunks."""
+        pairs = list(zip(texts, vectors.tolist(), strict=True))
+        names = [str(entry) for entry in ids]
+        if self._store is None:
+            self._store = self._make(pairs, self._embedding, ids=names)
+        else:
+            self._store.add_embeddings(pairs, ids=names)
+
+    def search(self, vector: np.ndarray, k: int) -> list[int]:
+        """The ids of the nearest chunks."""
+        found = self._store.similarity_search_with_score_by_vector(vector.tolist(), k=k)
+        return [int(document.id) for document, _ in found]
+
+    def remove(self, ids: Sequence[int]) -> None:
+        """Remove chunks."""
+        self._store.delete([str(entry) for entry in ids])
+
+    def save(self, folder: Path) -> None:
+        """Write the store's files."""
+        self._store.save_local(str(folder))
+
+
+def jieba_bm25(question: str, texts: Sequence[str], k: int) -> list[int]:
+    """Okapi BM25 over jieba's words, the index made for this one question."""
+    import jieba
+    from rank_bm25 import BM25Okapi
+
+    jieba.setLogLevel(logging.ERROR)
+    scores = BM25Okapi([jieba.lcut(text) for text in texts]).get_scores(jieba.lcut(question))
+    return [int(i) for i in np.argsort(-scores)[:k]]
+
+
+def sentence_transformer(folder: Path) -> Any:
+    """The model in `folder` as SentenceTransformer loads it by default, on the processor."""
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(folder), device="cpu")

@@ -1,0 +1,140 @@
+"""Measurements: what they measure with, and what is made of the figures."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.bench import rivals
+from app.bench.collection import Collection, Nearest, Source, read_source, read_texts
+from app.bench.measuring import growth_exponent, latencies, rounded
+from app.bench.plot import plot_latencies
+from app.bench.tables import exponents, markdown, misses
+from app.cli.main import main
+from models.embedder import Embedder
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.fixture
+def source() -> Source:
+    vectors = unit(np.random.default_rng(0).normal(size=(40, 8)) + 1)
+    return Source(["甲乙甲丙", "丁。"], vectors, ["甲？"], vectors[:1])
+
+
+def test_texts_walk_along_the_pairs_of_the_passages(source: Source) -> None:
+    texts = Collection(source).texts(20)
+    assert {len(text) for text in texts} <= set(range(150, 350))
+    pairs = Counter(text[i : i + 2] for text in texts for i in range(len(text) - 1))
+    assert set(pairs) == {"甲乙", "乙甲", "甲丙", "丙\n", "\n丁", "丁。", "。甲"}
+    assert 0.4 < pairs["甲乙"] / (pairs["甲乙"] + pairs["甲丙"]) < 0.6
+
+
+def test_a_collection_is_the_same_for_the_same_seed(source: Source) -> None:
+    ((ids, texts, vectors),) = Collection(source).batches(30)
+    ((_, again, same),) = Collection(source).batches(30)
+    assert (list(ids), texts) == (list(range(30)), again)
+    assert np.array_equal(vectors, same)
+    assert not np.array_equal(vectors, Collection(source, seed=1).vectors(30))
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert [len(batch[0]) for batch in Collection(source).batches(10_001)] == [10_000, 1]
+
+
+def test_the_nearest_over_batches_are_those_over_all(source: Source) -> None:
+    vectors = Collection(source).vectors(200)
+    nearest = Nearest(vectors[:5], 3)
+    for start in range(0, 200, 60):
+        nearest.update(range(start, min(start + 60, 200)), vectors[start : start + 60])
+    assert nearest.ids.tolist() == np.argsort(-(vectors[:5] @ vectors.T), axis=1)[:, :3].tolist()
+
+
+def test_the_samples_are_the_passages_by_default() -> None:
+    passages, questions = read_texts()
+    assert len(passages) > 100
+    assert "我工龄六年，一年有几天年休假？" in questions
+
+
+def test_latencies_are_taken_in_turns() -> None:
+    order: list[tuple[str, int]] = []
+    tasks: dict[str, Any] = {name: lambda i, n=name: order.append((n, i)) for name in "ab"}
+    figures = latencies(tasks, 2, rounds=2)
+    assert order == [("a", 0), ("a", 1), ("b", 0), ("b", 1)] * 2
+    assert set(figures) == {f"{n}_p{p}_{unit}" for n in "ab" for p in (50, 95) for unit in ("ms", "cpu_ms")}
+    assert 0 <= figures["a_p50_ms"] <= figures["a_p95_ms"] < 1000
+
+
+def test_growth() -> None:
+    assert growth_exponent([10, 100, 1000], [3, 30, 300]) == pytest.approx(1)
+    assert growth_exponent([10, 1000], [3, 30]) == pytest.approx(0.5)
+    assert growth_exponent([10], [3]) is None
+    rows = [{"size": 10, "a_ms": 3.0, "dense_recall@10": 1.0}, {"size": 1000, "a_ms": 30.0, "b_ms": 1.0}]
+    assert exponents(rows) == {"a_ms": 0.5}
+    assert rounded({"a": 1.23456, "b": 3, "c": "x"}) == {"a": 1.235, "b": 3, "c": "x"}
+
+
+def test_table_and_missed_bars() -> None:
+    rows = [
+        {"size": 5_000, "hybrid_p95_ms": 100.0, "keyword_speedup": 99.0},
+        {"size": 200_000, "hybrid_p95_ms": 15.1, "dense_recall@10": 0.985},
+        {"size": 1_000_000, "hybrid_p95_ms": 40.0, "dense_recall@10": 0.99},
+    ]
+    assert markdown(rows[:2]).splitlines() == [
+        "| | 5,000 | 200,000 |",
+        "|---|---|---|",
+        "| hybrid_p95_ms | 100.0 | 15.1 |",
+        "| keyword_speedup | 99.0 |  |",
+        "| dense_recall@10 |  | 0.985 |",
+    ]
+    assert misses(rows) == [
+        "keyword_speedup 99.0 < 100 (5,000)",
+        "hybrid_p95_ms 15.1 > 15 (200,000)",
+        "dense_recall@10 0.985 < 0.99 (200,000)",
+    ]
+
+
+def test_the_plot_is_an_svg_with_text() -> None:
+    rows = [{"size": size, "hybrid_p50_ms": size**0.5} for size in (100, 10_000)]
+    plot = plot_latencies(rows)
+    assert "<svg" in plot
+    assert "hybrid search: n^0.50" in plot
+    assert "keyword arm" not in plot
+    assert plot == plot_latencies(rows)
+
+
+@pytest.mark.skipif(bool(rivals.missing()), reason="the rivals are not installed")
+def test_the_rivals_find_what_is_there(source: Source) -> None:
+    texts = ["水稻喜高温多湿。", "北极熊以海豹为食。", "长城东起鸭绿江。"]
+    assert rivals.jieba_bm25("北极熊吃什么？", texts, 1) == [1]
+    store = rivals.LangChainFaiss(8)
+    store.add(range(3), texts, source.vectors[:3])
+    store.add([7], ["新"], source.vectors[7:8])
+    assert store.search(source.vectors[7], 1) == [7]
+    store.remove([7])
+    assert store.search(source.vectors[1], 1) == [1]
+
+
+@pytest.mark.model
+def test_the_vectors_of_a_source_are_kept(embedder: Embedder, tmp_path: Path) -> None:
+    steps: list[str] = []
+    made = read_source(embedder, cache=tmp_path, passages=3, progress=steps.append)
+    assert (len(made.passages), made.vectors.shape, steps) == (3, (3, 384), ["embed 0/3"])
+    again = read_source(embedder, cache=tmp_path, passages=3, progress=steps.append)
+    assert np.array_equal(made.vectors, again.vectors)
+    assert np.array_equal(made.question_vectors, again.question_vectors)
+    assert len(steps) == 1
+
+
+@pytest.mark.parametrize("sizes", ["many", "5", "100,x"])
+def test_sizes_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path, sizes: str) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--data-dir", str(tmp_path), "bench", "index", "--sizes", sizes, "--json"])
+    assert exit_.value.code == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
