@@ -9,7 +9,8 @@ from typing import Any
 
 from loaders.base import Loader, LoadOptions
 from loaders.cleaning import clean_line
-from loaders.document import Block, Page
+from loaders.delimited import rows_left_out
+from loaders.document import Block, Page, Problem
 from loaders.docx_numbering import Numbering
 from loaders.docx_text import MC, R, Styles, V, W, paragraph_text, text_boxes
 from loaders.errors import LimitExceededError, LoaderError
@@ -17,15 +18,17 @@ from loaders.ocr_pages import read_picture
 from loaders.package import open_package, parser_errors
 from loaders.paragraphs import is_header
 from loaders.signatures import is_package
+from loaders.tabular import row_text
 from loaders.text import heading_level
 
 _DEEPEST = 40
 _SMALLEST_PICTURE = (40, 16)
 _HEADING_BY_TEXT = 30
+_NOTES = ("footnote", "endnote", "comment")
 
 
 class DocxLoader(Loader):
-    """Headings, paragraphs, lists with their numbers, tables, text boxes, footnotes, pictures."""
+    """Headings, paragraphs, numbered lists, tables, text boxes, notes, comments, pictures."""
 
     format = "docx"
     suffixes = (".docx", ".docm", ".dotx")
@@ -42,9 +45,10 @@ class DocxLoader(Loader):
         options.check_cancelled()
         with open_package(path, options.limits), parser_errors():
             document = docx.Document(str(path))
-            blocks = tuple(_Body(document, options).blocks())
+            body = _Body(document, options)
+            blocks = tuple(body.blocks())
         options.page_done(1, 1)
-        yield Page(None, blocks)
+        yield Page(None, blocks, tuple(body.problems))
 
 
 class _Body:
@@ -58,6 +62,7 @@ class _Body:
         self._numbering = Numbering(document)
         self._notes = _notes(document)
         self._seen: set[str] = set()
+        self.problems: list[Problem] = []
 
     def blocks(self) -> Iterator[Block]:
         yield from self._container(self._root, 0)
@@ -83,7 +88,7 @@ class _Body:
                 yield Block(f"{number} {text}".strip(), "heading", min(6, level))
             else:
                 yield Block(f"{number} {text}" if number else text, "list" if number else "paragraph")
-        for reference in element.iter(f"{W}footnoteReference", f"{W}endnoteReference"):
+        for reference in element.iter(*(f"{W}{kind}Reference" for kind in _NOTES)):
             note = self._notes.get((reference.tag, reference.get(f"{W}id")), "")
             if note:
                 yield Block(note)
@@ -113,17 +118,16 @@ class _Body:
                 continue
             self._seen.add(str(part.partname))
             self._options.check_cancelled()
-            yield from picture_blocks(part.blob, self._options)
+            try:
+                yield from picture_blocks(part.blob, self._options)
+            except LimitExceededError as error:
+                self.problems.append(Problem.caused("unreadable_picture", error))
 
     def _table(self, element: Any, depth: int) -> Iterator[Block]:
         rows = [self._row(row, depth) for row in _descend(element, f"{W}tr")]
         if len(rows) > self._options.limits.table_rows:
-            raise LimitExceededError(
-                f"A table has {len(rows)} rows; the limit is {self._options.limits.table_rows}.",
-                limit="table_rows",
-                value=len(rows),
-                maximum=self._options.limits.table_rows,
-            )
+            del rows[self._options.limits.table_rows :]
+            self.problems.append(rows_left_out(self._options.limits, None))
         above: list[str] = []
         texts: list[list[str]] = []
         for cells in rows:
@@ -145,8 +149,8 @@ class _Body:
             marked = first is not None and first.get(f"{W}val") not in ("0", "false")
             header = ""
             if len(texts) > 1 and (marked or is_header(texts[0], columns=columns)):
-                header = " | ".join(texts.pop(0))
-            yield Block("\n".join(" | ".join(values) for values in texts), "table", header=header)
+                header = row_text(texts.pop(0))
+            yield Block("\n".join(map(row_text, texts)), "table", header=header)
         for cell in _descend(element, f"{W}tc"):
             for paragraph in cell.iterchildren(f"{W}p"):
                 yield from self._pictures(paragraph)
@@ -201,17 +205,20 @@ def _children(element: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def _notes(document: Any) -> dict[tuple[str, str | None], str]:
-    """Texts of footnotes and endnotes by the tag that refers to them and their id."""
+    """Texts of footnotes, endnotes and comments by the tag that refers to them and their id."""
     from lxml import etree
 
     found: dict[tuple[str, str | None], str] = {}
     for relation in document.part.rels.values():
-        for kind in ("footnote", "endnote"):
+        for kind in _NOTES:
             if not relation.is_external and relation.reltype.endswith(f"/{kind}s"):
                 parser = etree.XMLParser(resolve_entities=False, no_network=True)
                 root = etree.fromstring(relation.target_part.blob, parser)
                 for note in root.iter(f"{W}{kind}"):
                     text = " ".join(filter(None, (paragraph_text(p) for p in note.iter(f"{W}p"))))
+                    if kind == "comment" and text:
+                        # Not the document's own words, which a reader must see.
+                        text = f"批注（{clean_line(note.get(f'{W}author', ''))}）：{text}"
                     found[f"{W}{kind}Reference", note.get(f"{W}id")] = text
     return found
 
@@ -219,7 +226,8 @@ def _notes(document: Any) -> dict[tuple[str, str | None], str]:
 def picture_blocks(data: bytes, options: LoadOptions) -> Iterator[Block]:
     """The text recognised in an embedded picture; none where it cannot be read.
 
-    Boxes are left out: they would count from the picture, not from a page.
+    Boxes are left out: they would count from the picture, not from a page. Raises
+    `LimitExceededError` for a picture that is too large.
     """
     from loaders.image import open_image, to_rgb
 
@@ -232,6 +240,8 @@ def picture_blocks(data: bytes, options: LoadOptions) -> Iterator[Block]:
             if max(width, height) < _SMALLEST_PICTURE[0] or min(width, height) < _SMALLEST_PICTURE[1]:
                 return
             pixels = to_rgb(image)
+    except LimitExceededError:
+        raise
     except (LoaderError, OSError, ValueError, SyntaxError):
         return  # a drawing in a format of its own, or broken: the text around it is what counts
     for block in read_picture(pixels, options.ocr, page=1).blocks:

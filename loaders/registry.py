@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -63,6 +63,21 @@ LOADERS: tuple[Loader, ...] = (
 )
 
 HEAD_BYTES = 8 * 1024
+# What programs store under a name that is not its own: exports of business systems called .xls that hold a
+# web page, files renamed to the newer or older suffix of the same program.
+_ALSO_HELD: Mapping[str, tuple[str, ...]] = {
+    ".doc": ("docx", "html", "mhtml"),
+    ".xls": ("xlsx", "faq", "html", "mhtml"),
+    ".ppt": ("pptx",),
+    ".docx": ("doc",),
+    ".xlsx": ("xls",),
+    ".pptx": ("ppt",),
+    ".csv": ("xlsx", "faq"),
+    ".htm": ("mhtml",),
+    ".html": ("mhtml",),
+    ".mht": ("html",),
+    ".mhtml": ("html",),
+}
 # Text under one of these names is not what the name says.
 _NEVER_TEXT = re.compile(
     r"\.(exe|dll|so|dylib|msi|com|scr|class|jar|apk|iso|dmg|rar|7z|gz|bz2|xz|tar|zip|mp3|mp4|wav|avi|mov|mkv|flac"
@@ -102,7 +117,7 @@ def find_loader(path: Path, name: str, *, limits: Limits | None = None) -> Loade
         raise EncryptedFileError(f"“{name}” asks for a password.", name=name)
     found = [loader for loader in LOADERS if loader.recognises(head, path, name)]
     for loader in found:
-        if suffix in loader.suffixes:
+        if suffix in loader.suffixes or loader.format in _ALSO_HELD.get(suffix, ()):
             return loader
     claimed = [loader.format for loader in LOADERS if suffix in loader.suffixes]
     if not found and not claimed:
@@ -112,7 +127,7 @@ def find_loader(path: Path, name: str, *, limits: Limits | None = None) -> Loade
     if claimed or _NEVER_TEXT.fullmatch(suffix):
         expected, actual = claimed[0] if claimed else suffix, found[0].format
         details = {"name": name, "format": expected, "expected": expected, "found": actual}
-        if signature(head) is None:
+        if claimed and signature(head) is None:
             raise DamagedFileError(f"“{name}” is named {expected} and holds {actual}.", **details)
         raise UnsupportedFormatError(f"“{name}” is named {expected} and holds {actual}.", **details)
     return found[0]

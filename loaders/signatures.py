@@ -20,6 +20,8 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "rar"),
     (b"7z\xbc\xaf\x27\x1c", "7z"),
     (b"\x1f\x8b", "gzip"),
+    (b"{\\rtf", "rtf"),
+    (b"%!PS", "postscript"),
 )
 
 

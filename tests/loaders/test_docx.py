@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loaders.base import LoadOptions
+from loaders.base import Limits, LoadOptions
 from loaders.document import ParsedDocument
 from loaders.docx_numbering import chinese, numeral
 from loaders.errors import DamagedFileError, LoaderError
@@ -174,3 +174,43 @@ def test_entities_are_refused(tmp_path: Path) -> None:
             new.writestr(member, data)
     with pytest.raises(DamagedFileError):
         parse(hostile)
+
+
+def test_comments_are_told_from_the_text(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    run = document.add_paragraph("上限为四百元。").runs[0]
+    document.add_comment(run, text="改为五百元？", author="李工")
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert parsed.text == "上限为四百元。\n批注（李工）：改为五百元？"
+
+
+def test_what_exceeds_a_limit_is_a_problem_of_the_part(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    document.add_paragraph("正文。").add_run().add_picture(io.BytesIO(picture_bytes("PNG")))
+    table = document.add_table(4, 2)
+    for number, row in enumerate(table.rows):
+        row.cells[0].text, row.cells[1].text = f"甲{number}", "乙"
+    path = save(document, tmp_path / "a.docx")
+    limits = Limits(table_rows=2, picture_pixels=100)
+    parsed = parse_file(path, name="文件.docx", options=LoadOptions(ocr=FakeOcr([]), limits=limits))
+    assert parsed.text == "正文。\n甲1 | 乙"  # 甲0 is the header
+    assert [(p.code, p.details.get("cause"), p.details.get("maximum")) for p in parsed.problems] == [
+        ("unreadable_picture", "limit_exceeded", 100),
+        ("rows_left_out", None, 2),
+    ]
+
+
+def test_cells_that_span_leave_no_separators_behind(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    table = document.add_table(2, 3)
+    for row in table.rows:
+        for cell in row.cells:
+            cell.text = "值"
+    table.cell(1, 1).merge(table.cell(1, 2))
+    assert parse(save(document, tmp_path / "a.docx")).text == "值 | 值 值"

@@ -10,6 +10,7 @@ from loaders.base import LoadOptions
 from loaders.errors import EmptyFileError, LoaderError, UnsupportedFormatError
 from loaders.registry import find_loader, parse_file
 from tests.loaders.office_files import workbook, zip_of
+from tests.loaders.test_contract import SAMPLES
 from tests.loaders.test_eml import mail
 from tests.loaders.test_epub import members
 from tests.loaders.test_html import PAGE, mhtml
@@ -79,3 +80,36 @@ def test_packages_of_other_kinds_are_unsupported(tmp_path: Path) -> None:
     )
     with pytest.raises(UnsupportedFormatError):
         find_loader(path, "文.odt")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("docx", "合同.doc"),
+        ("xlsx", "名单.xls"),
+        ("xlsx", "名单.csv"),
+        ("pptx", "汇报.ppt"),
+        ("html", "导出.xls"),
+        ("html", "网页.doc"),
+        ("mhtml", "网页.doc"),
+        ("mhtml", "网页.html"),
+    ],
+)
+def test_files_under_a_name_of_their_family(tmp_path: Path, kind: str, name: str) -> None:
+    assert find_loader(SAMPLES[kind](tmp_path), name).format == kind
+
+
+def test_text_under_the_name_of_a_program_is_unsupported(tmp_path: Path) -> None:
+    path = tmp_path / "stored"
+    path.write_text("这是文字。", encoding="utf-8")
+    with pytest.raises(UnsupportedFormatError) as caught:
+        find_loader(path, "x.exe")
+    assert caught.value.details["found"] == "text"
+
+
+@pytest.mark.parametrize("name", ["a.rtf", "a.txt", "a.doc", "a"])
+def test_rich_text_is_not_read_as_text(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "stored"
+    path.write_bytes(rb"{\rtf1\ansi words}")
+    with pytest.raises(LoaderError):
+        find_loader(path, name)
