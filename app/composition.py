@@ -21,6 +21,7 @@ from knowledge_base.job_queue import JobQueue
 from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.retrieval import Retriever
+from loaders.base import FaqColumns
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
@@ -34,7 +35,7 @@ from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
 
-PARSER_VERSION = "parser-1"
+PARSER_VERSION = "parser-2"
 """To be raised when the loaders read more or otherwise, so that files already known are read again."""
 
 
@@ -60,6 +61,7 @@ class FileParser:
 
     def __init__(self, settings: Settings, *, model_folder: Path) -> None:
         self._limits = settings.limits.for_loaders()
+        self._faq = settings.faq.for_loaders()
         ocr = partial(_recogniser, settings.ocr, model_folder) if settings.ocr.enabled else None
         self._isolated = IsolatedParser(
             ocr,
@@ -70,6 +72,8 @@ class FileParser:
         # A process of its own, so that an upload need not wait for what is being read.
         self._checker = IsolatedParser(page_seconds=settings.limits.page_seconds)
         self.fingerprint = f"{PARSER_VERSION};ocr={settings.ocr.enabled}"
+        if self._faq != FaqColumns():
+            self.fingerprint += f";faq={self._faq.questions},{self._faq.answers}"
 
     def parse(
         self,
@@ -82,12 +86,18 @@ class FileParser:
     ) -> ParsedDocument:
         """Read the file at `path`, which the user called `name`. Raises a `LoaderError`."""
         return self._isolated.parse(
-            path, name=name, limits=self._limits, progress=progress, cancelled=cancelled, kept=kept
+            path,
+            name=name,
+            limits=self._limits,
+            faq=self._faq,
+            progress=progress,
+            cancelled=cancelled,
+            kept=kept,
         )
 
     def check(self, path: Path, name: str) -> None:
         """Raise a `LoaderError` for what shows on the first page, its pictures unread."""
-        for _ in self._checker.pages(path, name=name, limits=self._limits, one_page=True):
+        for _ in self._checker.pages(path, name=name, limits=self._limits, faq=self._faq, one_page=True):
             pass
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from app.errors import SettingsError
-from loaders.base import Limits
+from loaders.base import FaqColumns, Limits
 from models.registry import ChatModelSpec
 
 PREFIX = "ZHIWEN_"
@@ -45,6 +45,21 @@ class OcrSettings(_Section):
     enabled: bool = Field(True, description="read scans and pictures in documents")
     detection_model: Path | None = Field(None, description="folder of another text detection model")
     recognition_model: Path | None = Field(None, description="folder of another text recognition model")
+
+
+class FaqSettings(_Section):
+    """Tables of questions and answers."""
+
+    question_columns: list[str] = Field(
+        [], description="names of the column of questions, besides the usual ones"
+    )
+    answer_columns: list[str] = Field(
+        [], description="names of the column of answers, besides the usual ones"
+    )
+
+    def for_loaders(self) -> FaqColumns:
+        """The names as the loaders take them."""
+        return FaqColumns(questions=tuple(self.question_columns), answers=tuple(self.answer_columns))
 
 
 class SplitterSettings(_Section):
@@ -164,6 +179,7 @@ class Settings(BaseSettings):
     language: Literal["auto", "zh", "en"] = Field("auto", description="language of messages")
     embedder: EmbedderSettings = EmbedderSettings()
     ocr: OcrSettings = OcrSettings()
+    faq: FaqSettings = FaqSettings()
     splitter: SplitterSettings = SplitterSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
     answering: AnsweringSettings = AnsweringSettings()

@@ -56,11 +56,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaqColumns:
+    """Names of columns of questions and of answers, besides the usual ones."""
+
+    questions: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
     """What the caller gives a loader besides the file."""
 
     ocr: TextRecogniser | None = None
     limits: Limits = field(default_factory=Limits)
+    faq: FaqColumns = field(default_factory=FaqColumns)
     first_page: int = 1
     """Pages before this one are skipped, so that an interrupted load can go on."""
     progress: Callable[[int, int], None] | None = None

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loaders.base import Limits, Loader, LoadOptions
+from loaders.base import FaqColumns, Limits, Loader, LoadOptions
 from loaders.cleaning import clean, clean_line
 from loaders.delimited import DelimitedLoader, find_delimiter, parse_rows, read_rows
 from loaders.document import Block, Page, Problem
@@ -18,10 +18,15 @@ from loaders.tabular import SEPARATOR, table_blocks
 from loaders.xlsx import XlsxLoader, first_rows, read_sheets
 
 QUESTION_COLUMNS = (
-    "问题", "问", "提问", "标准问", "标准问题", "常见问题", "問題", "問", "提問",
+    "问题", "问", "提问", "标准问", "标准问题", "常见问题", "问题内容", "问题描述", "用户问题",
+    "問題", "問", "提問",
     "question", "questions", "q",
 )  # fmt: skip
-ANSWER_COLUMNS = ("答案", "回答", "答", "答复", "解答", "标准答案", "答覆", "answer", "answers", "a", "reply")
+ANSWER_COLUMNS = (
+    "答案", "回答", "答", "答复", "解答", "标准答案", "标准回答", "答案内容",
+    "回答内容", "回复", "回复内容", "答覆", "回覆",
+    "answer", "answers", "a", "reply", "response",
+)  # fmt: skip
 _HEADER_WITHIN = 5  # rows; titles may stand above the header
 _LISTED_ROWS = 10
 _DECORATION = re.compile(r"[（(\[【].*?[)）\]】]|[\s:：*＊?？]+")
@@ -47,12 +52,11 @@ class FaqLoader(Loader):
 
     def __init__(
         self,
-        *,
-        question_columns: Sequence[str] = QUESTION_COLUMNS,
-        answer_columns: Sequence[str] = ANSWER_COLUMNS,
+        columns: FaqColumns | None = None,
     ) -> None:
-        self._questions = frozenset(map(column_name, question_columns))
-        self._answers = frozenset(map(column_name, answer_columns))
+        columns = columns or FaqColumns()
+        self._questions = frozenset(map(column_name, (*QUESTION_COLUMNS, *columns.questions)))
+        self._answers = frozenset(map(column_name, (*ANSWER_COLUMNS, *columns.answers)))
         self._delimited = DelimitedLoader()
         self._workbook = XlsxLoader()
 
@@ -113,6 +117,13 @@ class FaqLoader(Loader):
                 incomplete.append(number)
                 blocks.append(Block(SEPARATOR.join(filter(None, cells))))
         return tuple(blocks), _incomplete_problem(incomplete, page)
+
+
+def with_columns(loaders: Sequence[Loader], columns: FaqColumns) -> tuple[Loader, ...]:
+    """The loaders, of which that of FAQ tables knows these columns as well."""
+    if columns == FaqColumns():
+        return tuple(loaders)
+    return tuple(FaqLoader(columns) if isinstance(loader, FaqLoader) else loader for loader in loaders)
 
 
 def _context(names: Sequence[str], cells: Sequence[str], columns: _Columns) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from loaders.base import Limits
+from loaders.base import FaqColumns, Limits
 from loaders.document import Page, ParsedDocument
 from loaders.errors import DamagedFileError, LimitExceededError, LoadingCancelledError
 from loaders.isolation_worker import (
@@ -92,6 +92,7 @@ class IsolatedParser:
         *,
         name: str,
         limits: Limits | None = None,
+        faq: FaqColumns | None = None,
         first_page: int = 1,
         one_page: bool = False,
         cancelled: Cancelled | None = None,
@@ -108,7 +109,7 @@ class IsolatedParser:
         worker = self._take(cancelled, name)
         done = False
         try:
-            worker.send(Task(str(path), name, limits or Limits(), first_page, one_page))
+            worker.send(Task(str(path), name, limits or Limits(), first_page, one_page, faq or FaqColumns()))
             while True:
                 message = self._receive(worker, self._page_seconds, cancelled, name)
                 if isinstance(message, PageMessage):
@@ -128,6 +129,7 @@ class IsolatedParser:
         *,
         name: str,
         limits: Limits | None = None,
+        faq: FaqColumns | None = None,
         first_page: int = 1,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Cancelled | None = None,
@@ -145,7 +147,9 @@ class IsolatedParser:
             found = [read.page for read in kept.pages]
             kind = kept.pages[-1].format
             first_page = (found[-1].number or len(found)) + 1
-        stream = self.pages(path, name=name, limits=limits, first_page=first_page, cancelled=cancelled)
+        stream = self.pages(
+            path, name=name, limits=limits, faq=faq, first_page=first_page, cancelled=cancelled
+        )
         for count, read in enumerate(stream, first_page):
             found.append(read.page)
             kind = read.format

@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loaders.base import Limits, LoadOptions, RecognisedLine, TextRecogniser
+from loaders.base import FaqColumns, Limits, LoadOptions, RecognisedLine, TextRecogniser
 from loaders.document import Page
 from loaders.errors import DamagedFileError, LoaderError, OutOfMemoryError
 
@@ -34,6 +34,7 @@ class Task:
     limits: Limits
     first_page: int
     one_page: bool = False
+    faq: FaqColumns = field(default_factory=FaqColumns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,12 @@ def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finis
         total = pages
         channel.send(Alive())
 
-    options = LoadOptions(ocr=ocr, limits=task.limits, first_page=task.first_page, progress=progress)
+    options = LoadOptions(
+        ocr=ocr, limits=task.limits, faq=task.faq, first_page=task.first_page, progress=progress
+    )
     path = Path(task.path)
     try:
-        loader = find_loader(path, task.name, limits=task.limits)
+        loader = find_loader(path, task.name, limits=task.limits, faq=task.faq)
         kind = loader.format
         for page in read_pages(loader, path, name=task.name, options=options):
             channel.send(PageMessage(page, max(total, page.number or 1), kind))

@@ -16,7 +16,7 @@ from loaders.base import Loader, LoadOptions
 from loaders.document import Page
 from loaders.docx import DocxLoader
 from loaders.errors import DamagedFileError, UnsupportedFormatError
-from loaders.faq import FaqLoader
+from loaders.faq import FaqLoader, with_columns
 from loaders.pptx import PptxLoader
 from loaders.signatures import signature
 from loaders.xlsx import XlsxLoader
@@ -56,7 +56,7 @@ class LegacyLoader(Loader):
             converted = convert(path, self.suffixes[0], self.converted_suffix, Path(folder))
             with converted.open("rb") as file:
                 head = file.read(_HEAD_BYTES)
-            for reader in self.readers:
+            for reader in with_columns(self.readers, options.faq):
                 if reader.recognises(head, converted, converted.name):
                     yield from reader.pages(converted, options)
                     return

@@ -142,7 +142,7 @@ def _parse(member: Member, name: str, options: LoadOptions, budget: Budget) -> S
                 options.check_cancelled()
                 budget.take_bytes(len(piece))
                 file.write(piece)
-        loader = find_loader(path, PurePosixPath(name).name, limits=limits)
+        loader = find_loader(path, PurePosixPath(name).name, limits=limits, faq=options.faq)
         if not isinstance(loader, ContainerLoader):
             return list(loader.finish(list(read_pages(loader, path, name=name, options=options))))
         if budget.depth <= 0:

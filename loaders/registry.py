@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from loaders.archive import ArchiveLoader
 from loaders.assemble import assemble
-from loaders.base import Limits, Loader, LoadOptions
+from loaders.base import FaqColumns, Limits, Loader, LoadOptions
 from loaders.delimited import DelimitedLoader
 from loaders.document import Page, ParsedDocument
 from loaders.docx import DocxLoader
@@ -25,7 +25,7 @@ from loaders.errors import (
     OutOfMemoryError,
     UnsupportedFormatError,
 )
-from loaders.faq import FaqLoader
+from loaders.faq import FaqLoader, with_columns
 from loaders.html import HtmlLoader, MhtmlLoader
 from loaders.image import ImageLoader
 from loaders.json_records import JsonLoader
@@ -101,11 +101,13 @@ def supported_formats() -> tuple[FormatInfo, ...]:
 
 def parse_file(path: Path, *, name: str, options: LoadOptions) -> ParsedDocument:
     """Read the file at `path`, which the user calls `name`. Raises a `LoaderError` and nothing else."""
-    loader = find_loader(path, name, limits=options.limits)
+    loader = find_loader(path, name, limits=options.limits, faq=options.faq)
     return complete(loader, list(read_pages(loader, path, name=name, options=options)), name=name)
 
 
-def find_loader(path: Path, name: str, *, limits: Limits | None = None) -> Loader:
+def find_loader(
+    path: Path, name: str, *, limits: Limits | None = None, faq: FaqColumns | None = None
+) -> Loader:
     """The loader that reads the file, told by its content.
 
     Raises `EmptyFileError`, `LimitExceededError` (size), `UnsupportedFormatError`,
@@ -115,7 +117,9 @@ def find_loader(path: Path, name: str, *, limits: Limits | None = None) -> Loade
     suffix = PurePosixPath(name.lower()).suffix
     if signature(head) == "ole" and holds_encrypted_package(path):
         raise EncryptedFileError(f"“{name}” asks for a password.", name=name)
-    found = [loader for loader in LOADERS if loader.recognises(head, path, name)]
+    found = [
+        loader for loader in with_columns(LOADERS, faq or FaqColumns()) if loader.recognises(head, path, name)
+    ]
     for loader in found:
         if suffix in loader.suffixes or loader.format in _ALSO_HELD.get(suffix, ()):
             return loader

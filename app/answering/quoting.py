@@ -20,7 +20,6 @@ from app.answering.question_type import candidates
 from app.answering.sentence_features import Question, features, names_another, term_weights
 from app.answering.sentences import Sentence, content_terms, sentences_of
 from knowledge_base.types import Hit
-from loaders.sentences import split_sentences
 from vectorstore.chinese import fold
 
 HITS = 3
@@ -78,18 +77,17 @@ def quote(
     """Choose the one to `max_sentences` sentences of the hits that answer, best hit first.
 
     Sentences that follow each other come as one quote. All quotes together are no longer than
-    `max_characters`. `embed_sentences` and `query_vector` (shape (dimension,), unit length) are used
-    only where question and hits share no words, as when their languages differ. Returns an empty
-    list only when no hit has text.
+    `max_characters`, unless they are the answer of a FAQ pair whose question was asked.
+    `embed_sentences` and `query_vector` (shape (dimension,), unit length) are used only where question
+    and hits share no words, as when their languages differ. Returns an empty list only when no hit has
+    text.
     """
     hits = hits[:HITS]
     same = _same_question(question, hits)
     if same is not None:
-        text = hits[same].text
-        end = _whole_sentences(text, max_characters)
-        start = len(text) - len(text.lstrip())
-        if start < end:
-            return [Quote(same, start, end, text[start:end], 1.0)]
+        answer = _whole_answer(hits, same)
+        if answer:
+            return answer
     sentences = sentences_of(hits)
     if not any(sentence.quotable for sentence in sentences):
         sentences = [replace(sentence, quotable=True) for sentence in sentences]
@@ -236,11 +234,23 @@ def _same_question(question: str, hits: Sequence[Hit]) -> int | None:
     return found
 
 
-def _whole_sentences(text: str, characters: int) -> int:
-    """Where to end a quote from the start of `text`: after the last sentence that fits."""
-    end = 0
-    for _, stop in split_sentences(text):
-        if stop - (len(text) - len(text.lstrip())) > characters:
-            break
-        end = stop
-    return end
+def _whole_answer(hits: Sequence[Hit], number: int) -> list[Quote]:
+    """The whole answer of a FAQ pair, also where it is so long that it was cut into several chunks."""
+    pair = hits[number]
+    parts = [
+        index
+        for index, hit in enumerate(hits)
+        if (hit.kind, hit.document_id, hit.question) == ("faq", pair.document_id, pair.question)
+    ]
+    quotes: list[Quote] = []
+    before = ""
+    for index in sorted(parts, key=lambda part: hits[part].chunk_id):
+        text = hits[index].text
+        repeated = next(
+            (n for n in range(min(len(text), len(before)), 0, -1) if before.endswith(text[:n])), 0
+        )
+        start, end = text.find(text[repeated:].strip(), repeated), len(text.rstrip())
+        if start < end:
+            quotes.append(Quote(index, start, end, text[start:end], 1.0))
+        before = text
+    return quotes

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,10 +108,22 @@ def test_a_faq_pair_of_the_same_question_is_quoted_whole() -> None:
     answer = "在登录页点击“忘记密码”。然后按邮件操作。24小时内有效。再次登录即可。"
     pair = hit(answer, kind="faq", question="怎么重置密码？")
     assert quote("如何重置密码？", [hit(PASSAGE), pair]) == [Quote(1, 0, len(answer), answer, 1.0)]
-    assert (
-        quote("如何重置密码？", [pair], max_characters=25)[0].text
-        == "在登录页点击“忘记密码”。然后按邮件操作。"
+    assert quote("如何重置密码？", [pair], max_characters=25) == [Quote(0, 0, len(answer), answer, 1.0)]
+
+
+def test_a_faq_answer_of_several_chunks_is_quoted_whole_and_once() -> None:
+    first = replace(
+        hit("第一步，打开设置。第二步，点击账号。", kind="faq", question="怎么注销？"), chunk_id=7
     )
+    second = replace(
+        hit("第二步，点击账号。第三步，确认注销。", kind="faq", question="怎么注销？"), chunk_id=8
+    )
+    other = replace(hit("九点。", kind="faq", question="几点上班？"), chunk_id=6)
+    quotes = quote("怎么注销", [second, other, first])
+    assert [(found.hit_index, found.text) for found in quotes] == [
+        (2, "第一步，打开设置。第二步，点击账号。"),
+        (0, "第三步，确认注销。"),
+    ]
 
 
 def test_a_heading_is_not_quoted_and_a_list_comes_with_its_lead() -> None:

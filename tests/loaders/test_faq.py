@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from loaders.base import FaqColumns, LoadOptions
 from loaders.document import Block
 from loaders.faq import FaqLoader
-from tests.loaders.office_files import load, recognised, workbook
+from loaders.registry import parse_file
+from tests.loaders.office_files import load, recognised, workbook, zip_of
 
 LOADER = FaqLoader()
 
@@ -75,7 +77,7 @@ def test_the_columns_can_be_named(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     path.write_text("用户说\t客服说\n你好\t您好\n", encoding="utf-8")
     assert not recognised(LOADER, path)
-    loader = FaqLoader(question_columns=["用户说"], answer_columns=["客服说"])
+    loader = FaqLoader(FaqColumns(questions=("用户说",), answers=("客服说",)))
     assert recognised(loader, path)
     (page,) = load(loader, path)
     assert page.blocks == (Block("您好", "faq", question="你好"),)
@@ -99,3 +101,16 @@ def test_two_thousand_pairs(tmp_path: Path) -> None:
     (page,) = load(LOADER, path)
     assert len(page.blocks) == 2000
     assert page.blocks[1999] == Block("第1999个答案。", "faq", question="第1999个问题是什么？")
+
+
+def test_columns_set_are_known_to_the_registry_and_inside_archives(tmp_path: Path) -> None:
+    table = "咨询内容,客服\n怎么请假？,在系统里提交。\n".encode()
+    path = tmp_path / "a.csv"
+    path.write_bytes(table)
+    columns = FaqColumns(questions=("咨询内容",), answers=("客服",))
+    packed = zip_of({"问答.csv": table}, tmp_path / "a.zip")
+    for file in (path, packed):
+        parsed = parse_file(file, name=file.name, options=LoadOptions(faq=columns))
+        (section,) = parsed.sections
+        assert (section.block.question, section.block.text) == ("怎么请假？", "在系统里提交。")
+    assert parse_file(path, name="a.csv", options=LoadOptions()).format == "csv"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from loaders.base import Limits, LoadOptions, RecognisedLine
+from loaders.base import FaqColumns, Limits, LoadOptions, RecognisedLine
 from loaders.errors import (
     DamagedFileError,
     EmptyFileError,
@@ -154,6 +154,14 @@ def test_a_page_that_takes_too_long_ends(tmp_path: Path) -> None:
             parser.parse(picture(tmp_path, HANG), name="慢.tif")
         assert caught.value.details == {"name": "慢.tif", "limit": "page_seconds", "maximum": 0.5}
         assert parser.parse(zip_of({"a.txt": "字"}, tmp_path / "a.zip"), name="a.zip").text == "字"
+
+
+def test_the_names_of_faq_columns_reach_the_worker(parser: IsolatedParser, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("咨询内容,客服\n怎么请假？,在系统里提交。\n", encoding="utf-8")
+    columns = FaqColumns(questions=("咨询内容",), answers=("客服",))
+    (section,) = parser.parse(path, name="a.csv", faq=columns).sections
+    assert (section.block.question, section.block.text) == ("怎么请假？", "在系统里提交。")
 
 
 def test_a_worker_whose_parent_is_gone_ends_quietly() -> None:
