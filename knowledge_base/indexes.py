@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sqlalchemy import Connection
 from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.database import Database
-from vectorstore.base import ScoredId, SearchIndex
+from vectorstore.base import Frequency, ScoredId, SearchIndex
 from vectorstore.errors import IndexInputError, VectorStoreError
 
 logger = logging.getLogger(__name__)
@@ -84,11 +85,12 @@ class IndexCache:
         *,
         k: int,
         allowed: Collection[int] | None = None,
+        frequency: Frequency | None = None,
     ) -> list[ScoredId]:
         """The `k` best entries; see `SearchIndex.search`. An index that fails is made anew, once."""
         index = self.index(key, dimension=len(vector), wait=False)
         try:
-            return index.search(text, vector, k=k, allowed=allowed)
+            return index.search(text, vector, k=k, allowed=allowed, frequency=frequency)
         except IndexInputError:
             raise
         except Exception as error:  # whatever an engine says of damaged files
@@ -99,7 +101,26 @@ class IndexCache:
             entry = self._entries.get((key.id, key.generation))
             if entry is not None and entry.index is index:  # else another thread was quicker
                 self._forget(key.id, key.generation)
-        return self.index(key, dimension=len(vector)).search(text, vector, k=k, allowed=allowed)
+        return self.index(key, dimension=len(vector)).search(
+            text, vector, k=k, allowed=allowed, frequency=frequency
+        )
+
+    def frequency(self, keys: Iterable[KnowledgeBaseKey], *, dimension: int) -> Frequency:
+        """How many texts of all these knowledge bases hold a term, and how many there are.
+
+        An index that fails counts for nothing here; its own search makes it anew.
+        """
+        frequencies = [self.index(key, dimension=dimension, wait=False).frequency() for key in keys]
+
+        def total(term: str) -> tuple[int, int]:
+            holding = texts = 0
+            for frequency in frequencies:
+                with suppress(Exception):
+                    found, among = frequency(term)
+                    holding, texts = holding + found, texts + among
+            return holding, texts
+
+        return total
 
     def open_all(self, keys: Iterable[KnowledgeBaseKey]) -> None:
         """Bring the indexes of these knowledge bases up to date, so that no search has to."""

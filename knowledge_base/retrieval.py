@@ -76,13 +76,21 @@ class Retriever:
         Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when a knowledge base
         holds vectors that the present embedder cannot be compared with.
         """
-        keys = [self._catalogue.key(name) for name in dict.fromkeys(knowledge_bases)]
         embedder = self._embedder()
+        checked = (self._checked(name, embedder) for name in dict.fromkeys(knowledge_bases))
+        keys = [key for key in checked if key is not None]
         vector = embedder.encode_query(query)
-        found: list[Hit] = []
+        # Several are weighed as the one they would be together, so that their scores can be compared.
+        frequency = self._indexes.frequency(keys, dimension=len(vector)) if len(keys) > 1 else None
+        allowed = self._chunk_ids(document_ids)
+        scores: dict[int, tuple[float, float, float]] = {}
         for key in keys:
-            if key.embedder:  # else nothing was ever stored in it
-                found.extend(self._search_one(key, embedder, query, vector, CANDIDATES * top_k, document_ids))
+            scored = self._indexes.search(
+                key, query, vector, k=CANDIDATES * top_k, allowed=allowed, frequency=frequency
+            )
+            scores.update({s.id: (s.score, s.dense_score, s.keyword_score) for s in scored})
+        with self._catalogue.database.read() as connection:
+            found = list(chunk_rows.hits(connection, scores).values())
         # Ties are broken by age so that the same question always gets the same order.
         found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         relevant = [hit for hit in found if hit.score >= threshold][: CANDIDATES * top_k]
@@ -100,24 +108,17 @@ class Retriever:
         order = np.argsort(-self._reranker.scores(query, passages), kind="stable")
         return [hits[position] for position in order]
 
-    def _search_one(
-        self,
-        key: KnowledgeBaseKey,
-        embedder: Embedder,
-        query: str,
-        vector: np.ndarray,
-        count: int,
-        document_ids: Collection[str] | None,
-    ) -> list[Hit]:
-        if key.embedder != embedder.fingerprint:
+    def _checked(self, name: str, embedder: Embedder) -> KnowledgeBaseKey | None:
+        """The key of a knowledge base; None of one in which nothing was ever stored."""
+        key = self._catalogue.key(name)
+        if key.embedder not in ("", embedder.fingerprint):
             raise EmbedderChangedError(
                 f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
             )
-        allowed = None
-        if document_ids is not None:
-            with self._catalogue.database.read() as connection:
-                allowed = chunk_rows.document_chunk_ids(connection, document_ids)
-        scored = self._indexes.search(key, query, vector, k=count, allowed=allowed)
-        scores = {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored}
+        return key if key.embedder else None
+
+    def _chunk_ids(self, document_ids: Collection[str] | None) -> set[int] | None:
+        if document_ids is None:
+            return None
         with self._catalogue.database.read() as connection:
-            return list(chunk_rows.hits(connection, scores).values())
+            return chunk_rows.document_chunk_ids(connection, document_ids)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+Frequency = Callable[[str], tuple[int, int]]
+"""From a term to the number of texts that hold it, and of all texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,23 @@ class SearchIndex(Protocol):
         """Remove entries; unknown ids are passed over. Returns how many were removed."""
         ...
 
+    def frequency(self) -> Frequency:
+        """How many of the entries hold a term, as they are now."""
+        ...
+
     def search(
-        self, text: str, vector: np.ndarray, *, k: int, allowed: Collection[int] | None = None
+        self,
+        text: str,
+        vector: np.ndarray,
+        *,
+        k: int,
+        allowed: Collection[int] | None = None,
+        frequency: Frequency | None = None,
     ) -> list[ScoredId]:
         """The `k` best entries, best first, among `allowed` ids when given.
 
-        `vector` has shape (dimension,), float32, unit length.
+        `vector` has shape (dimension,), float32, unit length. `frequency` replaces the index's own,
+        so that several indexes searched together weigh the question's words alike.
         """
         ...
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from vectorstore import lexical
 from vectorstore.background import Background
-from vectorstore.base import ScoredId
+from vectorstore.base import Frequency, ScoredId
 from vectorstore.calibration import PARTS, Calibration
 from vectorstore.chinese import fold
 from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
@@ -103,8 +103,18 @@ class HybridIndex:
                 self._keyword.remove(ids)
             return removed
 
+    def frequency(self) -> Frequency:
+        """See `SearchIndex.frequency`."""
+        return self._keyword.frequency()
+
     def search(
-        self, text: str, vector: np.ndarray, *, k: int, allowed: Collection[int] | None = None
+        self,
+        text: str,
+        vector: np.ndarray,
+        *,
+        k: int,
+        allowed: Collection[int] | None = None,
+        frequency: Frequency | None = None,
     ) -> list[ScoredId]:
         """The `k` best entries; see `SearchIndex.search`."""
         question = np.ascontiguousarray(vector, dtype=np.float32)
@@ -114,7 +124,7 @@ class HybridIndex:
             )
         if k <= 0:
             return []
-        ids, parts = self.parts(text, question, wide=max(CANDIDATES, k), allowed=allowed)
+        ids, parts = self.parts(text, question, wide=max(CANDIDATES, k), allowed=allowed, frequency=frequency)
         scores = self.calibration.relevance(parts).tolist()
         hits = [
             ScoredId(entry, score, cosine, coverage)
@@ -124,11 +134,17 @@ class HybridIndex:
         return hits[:k]
 
     def parts(
-        self, text: str, vector: np.ndarray, *, wide: int, allowed: Collection[int] | None = None
+        self,
+        text: str,
+        vector: np.ndarray,
+        *,
+        wide: int,
+        allowed: Collection[int] | None = None,
+        frequency: Frequency | None = None,
     ) -> tuple[list[int], np.ndarray]:
         """The `wide` best entries of each arm, and their parts of shape (n, len(PARTS))."""
         cosines = dict(self._dense.search(vector, wide, allowed))
-        frequency = self._keyword.frequency()
+        frequency = frequency or self.frequency()
         background = self._background
         asked = lexical.question(fold(text), lambda term: background.idf(term, *frequency(term)))
         by_keyword = [entry for entry, _ in self._keyword.search(asked.selective, wide, allowed)]

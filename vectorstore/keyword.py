@@ -8,10 +8,11 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from vectorstore.base import Frequency
 from vectorstore.chinese import fold, terms
 from vectorstore.errors import IndexFilesError
 
@@ -66,7 +67,7 @@ class KeywordIndex:
             self._writer = self._index.writer(WRITER_BYTES, 1)
         return self._writer
 
-    def frequency(self) -> Callable[[str], tuple[int, int]]:
+    def frequency(self) -> Frequency:
         """A function from a term to the number of entries that hold it, and of all entries."""
         searcher = self._index.searcher()
         total = searcher.num_docs

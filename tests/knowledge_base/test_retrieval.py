@@ -40,6 +40,15 @@ def test_two_knowledge_bases_are_searched_together(two: Home) -> None:
     assert two.search(QUERY, "甲", "乙", top_k=3) == together[:3]
 
 
+def test_one_knowledge_base_split_in_two_gives_the_same_hits_and_scores(two: Home) -> None:
+    two.add("全", {f"copy-{name}": text for name, text in DUTIES.items()})
+    for query in (QUERY, "告警谁响应", "班车", "签字"):
+        whole, split = two.search(query, "全", top_k=8), two.search(query, "甲", "乙", top_k=8)
+        assert [hit.text for hit in split] == [hit.text for hit in whole]
+        assert [hit.score for hit in split] == pytest.approx([hit.score for hit in whole])
+        assert [hit.keyword_score for hit in split] == pytest.approx([hit.keyword_score for hit in whole])
+
+
 def test_of_passages_that_say_the_same_the_oldest_is_given(home: Home) -> None:
     for name in ("乙", "甲", "丙"):
         home.add(name, {"a.md": "每年体检一次。"})
