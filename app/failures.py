@@ -45,6 +45,8 @@ STATUS = {
     "cancelled": 409,
     "model_not_found": 503,
     "model_unavailable": 503,
+    "model_out_of_memory": 503,
+    "model_timeout": 504,
     "model_package_missing": 503,
     "recognition_failed": 503,
     "model_error": 503,

@@ -25,6 +25,18 @@ class ModelUnavailableError(ModelError):
     code = "model_unavailable"
 
 
+class ModelMemoryError(ModelUnavailableError):
+    """The model ran out of memory; a shorter prompt or a smaller model may work."""
+
+    code = "model_out_of_memory"
+
+
+class ModelTimeoutError(ModelUnavailableError):
+    """The model took longer than the settings allow."""
+
+    code = "model_timeout"
+
+
 class ModelPackageMissingError(ModelError):
     """An optional package is missing; `details["install"]` holds the exact pip command."""
 

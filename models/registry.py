@@ -161,19 +161,28 @@ def _hub_folder(name: str, cache_dir: Path) -> Path:
 
 
 def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
+    from models.causal_loader import is_causal_model
     from models.transformers_chat import TransformersChatModel
 
     folder = Path(spec.model).expanduser()
-    if not (folder / "config.json").is_file():
+    if not is_causal_model(folder):
         raise ModelNotFoundError(
-            f"{folder} is not the folder of a model in the format of transformers.", name=folder.name
+            f"{folder} is not the folder of a model in the format of transformers, nor a GGUF file.",
+            name=str(folder),
+            folder=str(folder),
         )
     return TransformersChatModel(
         folder=folder,
+        device=spec.device,
+        quantisation=spec.quantisation,
+        adapter=spec.adapter.expanduser() if spec.adapter else None,
+        family=spec.prompt_family,
         temperature=spec.temperature,
         max_tokens=spec.max_tokens,
         context_tokens=spec.context_tokens,
         timeout=spec.timeout,
+        answer_timeout=spec.answer_timeout,
+        concurrency=spec.concurrency,
     )
 
 

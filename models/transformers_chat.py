@@ -1,14 +1,17 @@
-"""A local language model in a transformers folder as a LangChain chat model.
+"""A local language model as a LangChain chat model: loaded when it is needed, stopped at any token.
 
-The folder's own chat template makes the prompt. Weights are read from safetensors only and no code
-of the folder is run. One answer is made at a time; further requests wait for their turn.
+Its prompt is made of ids, segment by segment, so that no text becomes a control token
+(`models.prompt_families`). Several answers are written at once where the model allows it; further
+requests wait in a queue and are told their position.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +21,66 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
-from models.errors import ModelError, ModelNotFoundError, ModelUnavailableError
+from models.batched_generation import BatchedGenerator
+from models.causal_loader import LoadedModel, Quantisation, load_causal_model, load_tokenizer
+from models.chat_spec import QUEUE_POSITION
+from models.errors import ModelError, ModelTimeoutError, ModelUnavailableError
+from models.generation import SingleGenerator, TokenGenerator, release_memory
+from models.prompt_families import encode_chat
+from models.token_stream import TokenStream
+from models.turns import Turn, Turns
 
 _ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+_QUEUE_NEWS = 1.0
+"""Seconds after which a waiting request tells its position again, so that its caller can leave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a model is doing and what it takes."""
+
+    loaded: bool
+    device: str
+    memory_bytes: int
+    active: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Serving:
+    loaded: LoadedModel
+    generator: TokenGenerator
 
 
 class TransformersChatModel(BaseChatModel):
     """Answers with the causal language model in `folder`, which is loaded at the first use.
 
-    The model stops when the caller closes the stream, when the `threading.Event` given as
-    `cancel` is set (`model.stream(messages, cancel=event)`), after `max_tokens`, or when a stop
-    text appears. A request waits `timeout` seconds for its turn at most and raises
-    `ModelUnavailableError` then.
+    An answer ends when the caller closes the stream, when the `threading.Event` given as `cancel`
+    is set (`model.stream(messages, cancel=event)`), after `max_tokens`, or when a stop text
+    appears; after `answer_timeout` seconds it raises `ModelTimeoutError`. A request waits `timeout`
+    seconds for its turn at most and raises `ModelUnavailableError` then. Until the first token, a
+    stream gives empty chunks now and then, with the request's position in the queue.
     """
 
     folder: Path
+    """A folder in the format of transformers, or a GGUF file."""
     device: str = "auto"
+    quantisation: Quantisation = "none"
+    adapter: Path | None = None
+    family: str | None = None
     temperature: float = 0.0
     max_tokens: int = 1024
     context_tokens: int = 4096
     timeout: float = 60.0
+    answer_timeout: float = 600.0
+    concurrency: int = 1
+    """Answers written at once, where the model allows more than one."""
 
-    _turn: threading.Lock = PrivateAttr(default_factory=threading.Lock)
-    _loading: threading.Lock = PrivateAttr(default_factory=threading.Lock)
-    _loaded: Any = PrivateAttr(default=None)
+    _loading: threading.RLock = PrivateAttr(default_factory=threading.RLock)
+    _encoding: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _tokenizer: Any = PrivateAttr(default=None)
+    _serving: _Serving | None = PrivateAttr(default=None)
+    _turns: Turns = PrivateAttr(default_factory=lambda: Turns(1))
 
     @property
     def _llm_type(self) -> str:
@@ -49,7 +88,32 @@ class TransformersChatModel(BaseChatModel):
 
     def load(self) -> None:
         """Load the model now, so that the first answer does not wait for it."""
-        self._model_and_tokenizer()
+        self._serve()
+
+    def unload(self) -> None:
+        """End all answers and give the memory back; the next request loads the model again."""
+        with self._loading:
+            serving, self._serving, self._tokenizer = self._serving, None, None
+        if serving is not None:
+            device = serving.loaded.model.device.type
+            serving.generator.close()
+            del serving
+            release_memory(device)
+
+    def usage(self) -> Usage:
+        """Whether it is loaded, where, with how much memory, and who uses it. Loads nothing."""
+        serving = self._serving
+        return Usage(
+            loaded=serving is not None,
+            device=serving.loaded.device if serving else "",
+            memory_bytes=serving.loaded.memory_bytes if serving else 0,
+            active=self._turns.active,
+            waiting=self._turns.waiting,
+        )
+
+    def count_tokens(self, messages: Sequence[BaseMessage]) -> int:
+        """The length of the prompt for these messages, exactly."""
+        return len(self._encoded(messages))
 
     def _generate(
         self,
@@ -71,10 +135,16 @@ class TransformersChatModel(BaseChatModel):
         cancel: threading.Event | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        if not self._turn.acquire(timeout=self.timeout):
-            raise ModelUnavailableError("The language model is busy; try again later.", name=self.folder.name)
+        cancelled = cancel.is_set if cancel is not None else lambda: False
+        generator = self._serve().generator
+        turn = self._turns.ask()
         try:
-            for text in _until(self._pieces(messages, cancel or threading.Event(), kwargs), stop or []):
+            for position in self._waited(turn, cancelled):
+                yield _news(position)
+            for text in _until(self._pieces(generator, messages, cancelled, kwargs), stop or []):
+                if not text:
+                    yield _news(0)
+                    continue
                 chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
                 if run_manager is not None:
                     run_manager.on_llm_new_token(text, chunk=chunk)
@@ -82,66 +152,24 @@ class TransformersChatModel(BaseChatModel):
             # LangChain takes a stream without a single chunk for a failure.
             yield ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))
         finally:
-            self._turn.release()
+            turn.leave()
+
+    def _waited(self, turn: Turn, cancelled: Any) -> Iterator[int]:
+        """Yield the position while others come first. Raises `ModelUnavailableError` after `timeout`."""
+        deadline = time.monotonic() + self.timeout
+        while (position := turn.wait(min(_QUEUE_NEWS, self.timeout))) and not cancelled():
+            if time.monotonic() >= deadline:
+                raise ModelUnavailableError(
+                    f"The language model is busy, {position} requests come first; try again later.",
+                    folder=str(self.folder),
+                )
+            yield position
 
     def _pieces(
-        self, messages: list[BaseMessage], cancel: threading.Event, options: dict[str, Any]
+        self, generator: TokenGenerator, messages: list[BaseMessage], cancelled: Any, options: dict[str, Any]
     ) -> Iterator[str]:
-        """Run the model in a thread of its own and yield its text as it comes."""
-        from transformers import StoppingCriteriaList, TextIteratorStreamer
-
-        model, tokenizer = self._model_and_tokenizer()
-        ids = self._prompt(tokenizer, messages).to(model.device)
-        streamer = TextIteratorStreamer(tokenizer, skip_prompt=True, skip_special_tokens=True)
-        closed = threading.Event()
-        failures: list[Exception] = []
-        temperature = float(options.get("temperature", self.temperature))
-        settings: dict[str, Any] = {"do_sample": False}
-        if temperature > 0:
-            settings = {"do_sample": True, "temperature": temperature}
-
-        def stopped(_ids: Any, _scores: Any, **_: Any) -> bool:
-            return closed.is_set() or cancel.is_set()
-
-        def run() -> None:
-            try:
-                model.generate(
-                    input_ids=ids,
-                    attention_mask=ids.new_ones(ids.shape),
-                    streamer=streamer,
-                    max_new_tokens=int(options.get("max_tokens", self.max_tokens)),
-                    stopping_criteria=StoppingCriteriaList([stopped]),
-                    pad_token_id=tokenizer.pad_token_id or tokenizer.eos_token_id,
-                    **settings,
-                )
-            except Exception as error:  # handed to the thread that reads the stream
-                failures.append(error)
-                streamer.end()
-
-        thread = threading.Thread(target=run, name="generate", daemon=True)
-        thread.start()
-        try:
-            yield from (text for text in streamer if text)
-        finally:
-            closed.set()
-            thread.join()
-        if failures:
-            raise ModelError(
-                f"The language model failed: {failures[0]}", name=self.folder.name
-            ) from failures[0]
-
-    def _prompt(self, tokenizer: Any, messages: list[BaseMessage]) -> Any:
-        import torch
-
-        if not tokenizer.chat_template:
-            raise ModelError(
-                f"The model in {self.folder} has no chat template, so it cannot be talked to; choose a chat "
-                "model.",
-                name=self.folder.name,
-            )
-        turns = [{"role": _ROLES.get(m.type, "user"), "content": str(m.text)} for m in messages]
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+        """Yield the text as it comes, and an empty one while there is none."""
+        ids = self._encoded(messages)
         room = self.context_tokens - 1
         if len(ids) > room:
             raise ModelError(
@@ -149,38 +177,64 @@ class TransformersChatModel(BaseChatModel):
                 tokens=len(ids),
                 limit=self.context_tokens,
             )
-        return torch.tensor([ids])
+        decoded = TokenStream(self._tokenizer)
+        deadline = time.monotonic() + self.answer_timeout
+        tokens = generator.tokens(
+            ids,
+            max_tokens=min(int(options.get("max_tokens", self.max_tokens)), self.context_tokens - len(ids)),
+            temperature=float(options.get("temperature", self.temperature)),
+        )
+        with contextlib.closing(tokens):  # type: ignore[type-var]
+            for token in tokens:
+                if cancelled():
+                    return
+                if time.monotonic() > deadline:
+                    raise ModelTimeoutError(
+                        f"The answer took more than {self.answer_timeout:g} seconds.",
+                        seconds=self.answer_timeout,
+                    )
+                if token is None:
+                    yield ""
+                elif text := decoded.feed(token):
+                    yield text
+        if rest := decoded.finish():
+            yield rest
 
-    def _model_and_tokenizer(self) -> tuple[Any, Any]:
+    def _encoded(self, messages: Sequence[BaseMessage]) -> list[int]:
+        turns = [{"role": _ROLES.get(m.type, "user"), "content": str(m.text)} for m in messages]
+        # A tokenizer is told to split special tokens by a switch that all its users share.
+        with self._encoding:
+            if self._tokenizer is None:
+                self._tokenizer = load_tokenizer(self.folder)
+            return encode_chat(self._tokenizer, turns, family=self.family)
+
+    def _serve(self) -> _Serving:
         with self._loading:
-            if self._loaded is None:
-                self._loaded = self._read()
-            model, tokenizer = self._loaded
-            return model, tokenizer
+            if self._serving is None:
+                loaded = load_causal_model(
+                    self.folder, device=self.device, quantisation=self.quantisation, adapter=self.adapter
+                )
+                self._tokenizer = loaded.tokenizer
+                generator = self._generator(loaded)
+                self._turns = Turns(generator.capacity)
+                self._serving = _Serving(loaded, generator)
+            return self._serving
 
-    def _read(self) -> tuple[Any, Any]:
-        if not (self.folder / "config.json").is_file():
-            raise ModelNotFoundError(f"{self.folder} is not the folder of a model", name=self.folder.name)
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging as transformers_logging
-
-        transformers_logging.disable_progress_bar()
-        transformers_logging.set_verbosity_error()
-        device = self.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        try:
-            tokenizer = AutoTokenizer.from_pretrained(str(self.folder), **local)
-            model = AutoModelForCausalLM.from_pretrained(
-                str(self.folder), dtype="auto", use_safetensors=True, **local
+    def _generator(self, loaded: LoadedModel) -> TokenGenerator:
+        if self.concurrency > 1 and BatchedGenerator.serves(loaded.model):
+            return BatchedGenerator(
+                loaded.model,
+                loaded.tokenizer,
+                capacity=self.concurrency,
+                context_tokens=self.context_tokens,
+                temperature=self.temperature,
             )
-        except Exception as error:  # every layer beneath raises its own
-            raise ModelError(
-                f"The language model in {self.folder} cannot be loaded: {error}", name=self.folder.name
-            ) from error
-        return model.to(device).eval(), tokenizer
+        return SingleGenerator(loaded.model, loaded.tokenizer)
+
+
+def _news(position: int) -> ChatGenerationChunk:
+    message = AIMessageChunk(content="", response_metadata={QUEUE_POSITION: position})
+    return ChatGenerationChunk(message=message)
 
 
 def _until(pieces: Iterator[str], stops: list[str]) -> Iterator[str]:
@@ -189,6 +243,9 @@ def _until(pieces: Iterator[str], stops: list[str]) -> Iterator[str]:
     longest = max(map(len, stops), default=0)
     with contextlib.closing(pieces):  # type: ignore[type-var]
         for piece in pieces:
+            if not piece:
+                yield ""
+                continue
             held += piece
             ends = [at for at in (held.find(stop) for stop in stops) if at >= 0]
             if ends:
