@@ -13,6 +13,7 @@ from app.chat_models import ChatModels
 from app.service import Parts, Service
 from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
+from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
 from knowledge_base.files import FileStore
 from knowledge_base.indexes import IndexCache
@@ -166,22 +167,23 @@ def build_service(
         indexes.save_all()
         database.close()
 
+    ingestor = Ingestor(
+        catalogue,
+        files,
+        indexes,
+        parser=parser,
+        splitter=splitter,
+        embedder=lazy_embedder,
+        page_logs=page_logs,
+        patience=settings.jobs.patience_seconds,
+    )
     return Service(
         Parts(
             settings=settings,
             catalogue=catalogue,
             files=files,
             indexes=indexes,
-            ingestor=Ingestor(
-                catalogue,
-                files,
-                indexes,
-                parser=parser,
-                splitter=splitter,
-                embedder=lazy_embedder,
-                page_logs=page_logs,
-                patience=settings.jobs.patience_seconds,
-            ),
+            ingestor=ingestor,
             page_logs=page_logs,
             retriever=Retriever(
                 catalogue,
@@ -195,6 +197,7 @@ def build_service(
             models=models,
             prompts=PromptFiles(settings.answering.prompts),
             lifecycle=DocumentLifecycle(catalogue, swept=swept),
+            chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedder=lazy_embedder),
             check_file=parser.check,
             default_threshold=calibration.threshold,
             close=close,

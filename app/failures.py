@@ -29,6 +29,7 @@ STATUS = {
     "document_not_found": 404,
     "document_exists": 409,
     "chunk_not_found": 404,
+    "invalid_chunk": 422,
     "job_not_found": 404,
     "job_state": 409,
     "queue_full": 429,

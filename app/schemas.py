@@ -12,6 +12,7 @@ from app.answering import types as answering
 from app.failures import problem_text
 from app.messages import Language, error_text
 from knowledge_base import types as domain
+from knowledge_base.chunk_editing import StoredChunk
 from knowledge_base.ingestion import IngestedFile
 from loaders import document as loaded
 
@@ -136,6 +137,7 @@ class Hit(_Schema):
     before: str
     after: str
     boxes: list[Box]
+    edited: bool
 
 
 class Citation(_Schema):
@@ -151,6 +153,7 @@ class Citation(_Schema):
     quote: str
     score: float
     boxes: list[Box]
+    edited: bool
 
 
 class AnswerSentence(_Schema):
@@ -176,7 +179,7 @@ class Answer(_Schema):
 
 
 class Chunk(_Schema):
-    """A piece of a document; `text` is `document[start:end]`."""
+    """A piece of a document; `text` is `document[start:end]` unless it was written by hand (`edited`)."""
 
     id: int
     start: int
@@ -187,6 +190,29 @@ class Chunk(_Schema):
     header: str
     question: str
     heading_path: list[str]
+    enabled: bool
+    edited: bool
+    edit_id: int | None
+
+
+class OriginalChunk(_Schema):
+    """A chunk as it was read from the file."""
+
+    page: int | None
+    text: str
+    heading_path: list[str]
+
+
+class ChunkEdit(_Schema):
+    """A chunk changed, added or deleted by hand. `text` is null where only `enabled` was changed."""
+
+    id: int
+    kind: str
+    text: str | None
+    enabled: bool
+    conflict: bool
+    original: OriginalChunk
+    updated_at: datetime
 
 
 def ingested(result: IngestedFile, language: Language) -> Document:
@@ -237,9 +263,11 @@ def final_answer(events: Iterator[answering.Event]) -> Answer:
     return answer(next(event.answer for event in events if isinstance(event, answering.Final)))
 
 
-def chunk(chunk_id: int, found: loaded.Chunk) -> Chunk:
-    """A chunk with its id."""
-    return Chunk.model_validate({**_fields(found), "id": chunk_id})
+def chunk(found: StoredChunk) -> Chunk:
+    """A chunk of a document."""
+    edit_id = found.edit.id if found.edit else None
+    own = {"id": found.id, "enabled": found.enabled, "edited": found.edited, "edit_id": edit_id}
+    return Chunk.model_validate({**_fields(found.chunk), **own})
 
 
 def _problems(found: Sequence[loaded.Problem], name: str, language: Language) -> list[Problem]:

@@ -17,6 +17,7 @@ from app.errors import QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue
+from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
@@ -58,6 +59,7 @@ class Parts:
     models: ChatModels
     prompts: PromptFiles
     lifecycle: DocumentLifecycle
+    chunks: ChunkEditor
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
     default_threshold: float
@@ -72,6 +74,7 @@ class Service:
         self.settings = parts.settings
         self.models = parts.models
         self.lifecycle = parts.lifecycle
+        self.chunks = parts.chunks
         self._runner: JobRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------

@@ -240,6 +240,10 @@ class Catalogue:
                 raise DocumentNotFoundError(f"there is no document {document_id!r}", id=document_id)
             note_change(connection, knowledge_base_id)
 
+    def locked(self, connection: Connection, key: KnowledgeBaseKey) -> KnowledgeBaseKey:
+        """The key as it is in this transaction. Raises `KnowledgeBaseNotFoundError`."""
+        return _key(connection, knowledge_bases.c.id == key.id, name=key.name)
+
     def unreferenced(self, digests: set[str]) -> set[str]:
         """Those of `digests` that no document and no job needs."""
         return digests - self.referenced()

@@ -41,8 +41,13 @@ class ChunkEdit:
     updated_at: datetime
 
     def applied(self, chunk: Chunk) -> Chunk:
-        """The chunk as it is by this edit. New text stands in no box of the page."""
-        return chunk if self.text is None else replace(chunk, text=self.text, lines=())
+        """The chunk as it is by this edit."""
+        return chunk if self.text is None else by_hand(chunk, self.text)
+
+
+def by_hand(chunk: Chunk, text: str) -> Chunk:
+    """The chunk with a text written by hand, which stands in no box of its page."""
+    return replace(chunk, text=text, lines=())
 
 
 def original_hash(chunk: Chunk) -> bytes:

@@ -11,7 +11,6 @@ import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from knowledge_base import chunk_edits, chunk_rows, name_rows, version_rows
-from knowledge_base.chunk_rows import PlacedChunk
 from knowledge_base.clock import now
 from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.files import StoredFile
@@ -142,37 +141,53 @@ def replace(
 ) -> None:
     """Store a document in place of the one with this id, with what was changed of it by hand."""
     values = _values(document, pipeline)
-    placed, vectors, conflicts = with_edits(connection, document_id, document, embedder=embedder)
-    chunk_edits.note_conflicts(connection, document_id, conflicts)
     connection.execute(
         update(documents)
         .where(documents.c.id == document_id)
         .values(revision=documents.c.revision + 1, **values)
     )
-    chunk_rows.replace_chunks(
+    count, conflicts = lay_edits(
         connection,
         knowledge_base_id,
         document_id,
-        placed,
-        vectors,
+        document.chunks,
+        document.vectors,
         embedder=embedder,
         generation=chunk_rows.served(connection, knowledge_base_id),
     )
-    version_rows.record(connection, document_id, document.file, pages=document.pages, chunks=len(placed))
+    chunk_edits.note_conflicts(connection, document_id, conflicts)
+    version_rows.record(connection, document_id, document.file, pages=document.pages, chunks=count)
 
 
-def with_edits(
-    connection: Connection, document_id: str, document: PreparedDocument, *, embedder: str
-) -> tuple[list[PlacedChunk], dict[bytes, np.ndarray], set[int]]:
-    """A document's chunks as they are by its edits, their vectors, and the ids of edits in conflict."""
-    placed, conflicts = chunk_edits.place(document.chunks, chunk_edits.of_document(connection, document_id))
-    vectors = dict(document.vectors)
-    unknown = {chunk_rows.search_hash(item.chunk) for item in placed} - vectors.keys()
-    vectors.update(chunk_rows.known_vectors(connection, unknown, embedder))
-    # Made between embedding and now, of a chunk that has just come back: it has to be looked at.
-    lost = [item for item in placed if chunk_rows.search_hash(item.chunk) not in vectors]
-    conflicts.update(item.edit_id for item in lost if item.edit_id is not None)
-    return [item for item in placed if item not in lost], vectors, conflicts
+def lay_edits(
+    connection: Connection,
+    knowledge_base_id: int,
+    document_id: str,
+    read: Sequence[Chunk],
+    vectors: Mapping[bytes, np.ndarray],
+    *,
+    embedder: str,
+    generation: int,
+) -> tuple[int, set[int]]:
+    """Store what was read of a document in a generation, as it is by the document's edits.
+
+    Vectors that are missing are looked for among those stored. Returns how many chunks there are,
+    and the ids of the edits whose chunk is not among them.
+    """
+    placed, conflicts = chunk_edits.place(read, chunk_edits.of_document(connection, document_id))
+    hashes = [chunk_rows.search_hash(item.chunk) for item in placed]
+    known = chunk_rows.known_vectors(connection, set(hashes) - vectors.keys(), embedder) | dict(vectors)
+    stored = []
+    for item, digest in zip(placed, hashes, strict=True):
+        if digest not in known and item.edit_id is not None:
+            # Made while the file was read, of a chunk that has just come back: somebody has to look.
+            conflicts.add(item.edit_id)
+        else:
+            stored.append(item)
+    chunk_rows.replace_chunks(
+        connection, knowledge_base_id, document_id, stored, known, embedder=embedder, generation=generation
+    )
+    return len(stored), conflicts
 
 
 def split_off(connection: Connection, row: Row[Any], names: Sequence[str]) -> None:

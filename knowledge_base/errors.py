@@ -49,6 +49,12 @@ class ChunkNotFoundError(KnowledgeBaseError):
     code = "chunk_not_found"
 
 
+class InvalidChunkError(KnowledgeBaseError):
+    """A chunk's text is empty or too long, or an edit does not say which chunk it is about."""
+
+    code = "invalid_chunk"
+
+
 class JobNotFoundError(KnowledgeBaseError):
     """There is no such job."""
 

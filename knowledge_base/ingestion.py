@@ -263,6 +263,10 @@ class Ingestor:
             for (_, file, *_), info in zip(batch, infos, strict=True)
         ]
 
+    def embed(self, chunks: Sequence[Chunk]) -> dict[bytes, np.ndarray]:
+        """Vectors of shape (dimension,) by `chunk_rows.search_hash`. Raises a `ModelError`."""
+        return self._embed(chunks, lambda _: None, lambda: False)
+
     def _embed(
         self, chunks: Sequence[Chunk], progress: Callable[[int], None], cancelled: Callable[[], bool]
     ) -> dict[bytes, np.ndarray]:

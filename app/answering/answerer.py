@@ -248,6 +248,7 @@ def _make_citation(number: int, hit: Hit, quoted: str, boxes: tuple[Box, ...]) -
         quote=quoted,
         score=hit.score,
         boxes=boxes,
+        edited=hit.edited,
     )
 
 

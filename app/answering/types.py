@@ -32,6 +32,8 @@ class Citation:
     score: float
     boxes: tuple[Box, ...] = ()
     """Where the quote stands on its page."""
+    edited: bool = False
+    """The passage was written by hand, so it stands on no page like this."""
 
 
 @dataclass(frozen=True, slots=True)

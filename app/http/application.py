@@ -13,7 +13,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
 from app.failures import KNOWN, Failure
-from app.http import documents, health, jobs, knowledge_bases, models, openai, questions
+from app.http import chunks, documents, health, jobs, knowledge_bases, models, openai, questions
 from app.http.common import ErrorResponse, request_language
 from app.messages import error_text
 from app.service import Service
@@ -33,7 +33,7 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
         responses={"default": {"model": ErrorResponse, "description": "Error"}},
     )
     app.state.service = service
-    for module in (health, knowledge_bases, documents, jobs, questions, openai, models):
+    for module in (health, knowledge_bases, documents, chunks, jobs, questions, openai, models):
         app.include_router(module.router)
     for error in KNOWN:
         app.add_exception_handler(error, _known_error)

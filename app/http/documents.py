@@ -82,12 +82,6 @@ class VersionList(BaseModel):
     versions: list[schemas.DocumentVersion]
 
 
-class ChunkList(BaseModel):
-    """A document's chunks in order."""
-
-    chunks: list[schemas.Chunk]
-
-
 @router.get("")
 def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> DocumentList:
     """A knowledge base's documents by name."""
@@ -163,12 +157,6 @@ def get_content(name: str, document_id: str, service: ServiceDep) -> Response:
         "X-Content-Type-Options": "nosniff",
     }
     return FileResponse(path, media_type="application/octet-stream", headers=headers)
-
-
-@router.get("/{document_id}/chunks")
-def list_chunks(name: str, document_id: str, service: ServiceDep) -> ChunkList:
-    """A document's chunks in order."""
-    return ChunkList(chunks=[schemas.chunk(*pair) for pair in service.document_chunks(name, document_id)])
 
 
 @router.get("/{document_id}/pages/{number}.png", response_class=Response)

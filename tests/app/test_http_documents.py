@@ -417,3 +417,72 @@ def test_the_documentation_needs_no_other_host(client: TestClient) -> None:
     assert client.get("/redoc").status_code == 404
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/healthz", "/api/ask", "/v1/chat/completions", f"{BASE}/{{name}}/documents"} <= set(paths)
+
+
+def test_a_document_by_several_names_renamed_and_moved(other: TestClient) -> None:
+    text = "年假共有十五天。".encode()
+    job = other.post(f"{BASE}/kb/documents", files=_files(("a.md", text))).json()["job_id"]
+    document = finished(other, job)["documents"][0]["id"]
+    again = other.post(f"{BASE}/kb/documents", files=_files(("b.md", text))).json()["job_id"]
+    (file,) = finished(other, again)["documents"]
+    assert (file["name"], file["state"], file["id"]) == ("b.md", "unchanged", document)
+    address = f"{BASE}/kb/documents/{document}"
+    assert other.get(address).json()["other_names"] == ["b.md"]
+    assert other.delete(f"{address}?only_name=b.md").status_code == 204
+    assert _error(other.delete(f"{address}?only_name=b.md")) == "document_not_found"
+
+    other.post(BASE, json={"name": "中文-a_b%"})
+    moved = other.patch(address, json={"name": "制度/c.md", "knowledge_base": "中文-a_b%"}).json()
+    assert (moved["id"], moved["name"], moved["other_names"]) == (document, "制度/c.md", [])
+    assert other.get(address).status_code == 404
+    there = f"{BASE}/{quote('中文-a_b%')}/documents/{document}"
+    put = other.put(there, files=_files(("d.txt", "年假改为二十天。".encode()))).json()["job_id"]
+    assert finished(other, put)["documents"][0]["id"] == document
+    assert other.get(there).json()["name"] == "制度/d.txt"
+    versions = other.get(f"{there}/versions").json()["versions"]
+    assert [(v["number"], v["name"]) for v in versions] == [(2, "制度/d.txt"), (1, "a.md")]
+
+
+def test_chunks_by_hand(other: TestClient) -> None:
+    text = "年假共有十五天，须提前申请。".encode()
+    job = other.post(f"{BASE}/kb/documents", files=_files(("a.md", text))).json()["job_id"]
+    address = f"{BASE}/kb/documents/{finished(other, job)['documents'][0]['id']}"
+
+    def found(query: str) -> list[tuple[str, bool]]:
+        body = {"query": query, "knowledge_bases": ["kb"], "threshold": 0}
+        return [(hit["text"], hit["edited"]) for hit in other.post("/api/search", json=body).json()["hits"]]
+
+    (chunk,) = other.get(f"{address}/chunks").json()["chunks"]
+    assert (chunk["enabled"], chunk["edited"], chunk["edit_id"]) == (True, False, None)
+    edited = other.patch(f"{address}/chunks/{chunk['id']}", json={"text": "年假共有二十天。"})
+    assert (edited.status_code, edited.json()["edited"]) == (200, True)
+    assert found("年假") == [("年假共有二十天。", True)]
+    asked = other.post(
+        "/api/ask", json={"question": "年假有几天？", "knowledge_bases": ["kb"], "threshold": 0}
+    )
+    assert [(c["edited"], c["boxes"]) for c in asked.json()["citations"]] == [(True, [])]
+
+    added = other.post(f"{address}/chunks", json={"text": "班车七点四十发车。", "page": 2})
+    assert (added.status_code, added.json()["page"]) == (201, 2)
+    assert ("班车七点四十发车。", True) in found("班车几点发车")
+    assert (
+        other.patch(f"{address}/chunks/{added.json()['id']}", json={"enabled": False}).json()["enabled"]
+        is False
+    )
+    assert found("班车几点发车") == [("年假共有二十天。", True)]
+    assert other.delete(f"{address}/chunks/{added.json()['id']}").status_code == 204
+    assert _error(other.patch(f"{address}/chunks/{added.json()['id']}", json={})) == "chunk_not_found"
+    assert _error(other.post(f"{address}/chunks", json={"text": " "})) == "invalid_chunk"
+
+    put = other.put(address, files=_files(("a.md", "年假共有三十天，须提前申请。".encode()))).json()["job_id"]
+    finished(other, put)
+    assert other.get(address).json()["conflicts"] == 1
+    (conflict,) = other.get(f"{address}/edits").json()["edits"]
+    assert (conflict["conflict"], conflict["text"]) == (True, "年假共有二十天。")
+    (chunk,) = other.get(f"{address}/chunks").json()["chunks"]
+    keep = other.post(f"{address}/edits/{conflict['id']}/keep", json={"chunk_id": chunk["id"]})
+    assert keep.status_code == 204
+    (edit,) = other.get(f"{address}/edits").json()["edits"]
+    assert found("年假") == [("年假共有二十天。", True)]
+    assert other.delete(f"{address}/edits/{edit['id']}").status_code == 204
+    assert found("年假") == [("年假共有三十天，须提前申请。", False)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
@@ -107,6 +108,7 @@ class Home:
     retriever: Retriever
     queue: JobQueue
     lifecycle: DocumentLifecycle
+    editor: ChunkEditor
 
     def close(self) -> None:
         self.database.close()
@@ -216,8 +218,20 @@ def open_home(
     lifecycle = DocumentLifecycle(
         catalogue, swept=lambda digests: files.remove(digests, unreferenced=catalogue.unreferenced)
     )
+    editor = ChunkEditor(catalogue, embed=ingestor.embed, embedder=lambda: embedder)
     return Home(
-        folder, database, catalogue, files, indexes, parser, embedder, ingestor, retriever, queue, lifecycle
+        folder,
+        database,
+        catalogue,
+        files,
+        indexes,
+        parser,
+        embedder,
+        ingestor,
+        retriever,
+        queue,
+        lifecycle,
+        editor,
     )
 
 

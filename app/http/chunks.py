@@ -1,0 +1,101 @@
+"""Routes of a document's chunks, and of what was changed of them by hand."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from app import schemas
+from app.http.common import ServiceDep, Utf8Route
+
+router = APIRouter(
+    prefix="/api/knowledge-bases/{name}/documents/{document_id}", tags=["chunks"], route_class=Utf8Route
+)
+
+
+class ChunkList(BaseModel):
+    """A document's chunks in order."""
+
+    chunks: list[schemas.Chunk]
+
+
+class NewChunk(BaseModel):
+    """A chunk to add at the end of a document."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str
+    page: int | None = None
+    heading_path: list[str] = []
+
+
+class ChunkChange(BaseModel):
+    """What to change of a chunk."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    text: str | None = None
+    enabled: bool | None = None
+
+
+class EditList(BaseModel):
+    """What was changed of a document by hand."""
+
+    edits: list[schemas.ChunkEdit]
+
+
+class Keeping(BaseModel):
+    """Which chunk an edit is about now; none: its text is added as a chunk of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    chunk_id: int | None = None
+
+
+@router.get("/chunks")
+def list_chunks(name: str, document_id: str, service: ServiceDep) -> ChunkList:
+    """A document's chunks in order, those that are switched off among them."""
+    return ChunkList(chunks=[schemas.chunk(found) for found in service.chunks.chunks(name, document_id)])
+
+
+@router.post("/chunks", status_code=201)
+def add_chunk(name: str, document_id: str, body: NewChunk, service: ServiceDep) -> schemas.Chunk:
+    """Add a chunk by hand; it is found as soon as this returns."""
+    return schemas.chunk(
+        service.chunks.add(name, document_id, body.text, page=body.page, heading_path=body.heading_path)
+    )
+
+
+@router.patch("/chunks/{chunk_id}")
+def change_chunk(
+    name: str, document_id: str, chunk_id: int, body: ChunkChange, service: ServiceDep
+) -> schemas.Chunk:
+    """Give a chunk another text, under a new id, or switch it off or on."""
+    return schemas.chunk(
+        service.chunks.change(name, document_id, chunk_id, text=body.text, enabled=body.enabled)
+    )
+
+
+@router.delete("/chunks/{chunk_id}", status_code=204)
+def delete_chunk(name: str, document_id: str, chunk_id: int, service: ServiceDep) -> None:
+    """Delete a chunk; it does not come again when the file is read again."""
+    service.chunks.delete(name, document_id, chunk_id)
+
+
+@router.get("/edits")
+def list_edits(name: str, document_id: str, service: ServiceDep) -> EditList:
+    """What was changed by hand; an edit in conflict has lost its chunk and waits for a decision."""
+    edits = service.chunks.edits(name, document_id)
+    return EditList(edits=[schemas.ChunkEdit.model_validate(edit) for edit in edits])
+
+
+@router.post("/edits/{edit_id}/keep", status_code=204)
+def keep_edit(name: str, document_id: str, edit_id: int, body: Keeping, service: ServiceDep) -> None:
+    """Settle a conflict for the edit: make it of another chunk, or add its text."""
+    service.chunks.keep(name, document_id, edit_id, chunk_id=body.chunk_id)
+
+
+@router.delete("/edits/{edit_id}", status_code=204)
+def discard_edit(name: str, document_id: str, edit_id: int, service: ServiceDep) -> None:
+    """Take an edit back: the chunk is as it was read."""
+    service.chunks.discard(name, document_id, edit_id)

@@ -1,0 +1,304 @@
+"""Chunks changed, switched off, added and deleted by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlalchemy import Connection, update
+
+from knowledge_base import chunk_edits, chunk_rows, document_rows
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
+from knowledge_base.chunk_edits import ChunkEdit
+from knowledge_base.clock import now
+from knowledge_base.errors import ChunkNotFoundError, EmbedderChangedError, InvalidChunkError
+from knowledge_base.tables import documents
+from loaders.document import Chunk
+
+if TYPE_CHECKING:
+    from models.embedder import Embedder
+
+CHUNK_CHARACTERS = 2000
+"""The longest text by hand: an embedder reads no more of it, and a prompt holds several."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk of a document; `edit` says what was changed of it by hand, if anything was."""
+
+    id: int
+    chunk: Chunk
+    enabled: bool
+    edit: ChunkEdit | None
+
+    @property
+    def edited(self) -> bool:
+        """Whether its text was written by hand."""
+        return self.edit is not None and self.edit.text is not None
+
+
+class ChunkEditor:
+    """Edits chunks; what is changed is found, or found no more, as soon as a method returns.
+
+    `embed` gives vectors by `chunk_rows.search_hash`, made by `embedder`.
+    Methods raise `KnowledgeBaseNotFoundError`, `DocumentNotFoundError`, `ChunkNotFoundError` and
+    `EmbedderChangedError`.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        embed: Callable[[Sequence[Chunk]], dict[bytes, np.ndarray]],
+        embedder: Callable[[], Embedder],
+    ) -> None:
+        self._catalogue = catalogue
+        self._database = catalogue.database
+        self._embed = embed
+        self._embedder = embedder
+
+    def chunks(self, knowledge_base: str, document_id: str) -> list[StoredChunk]:
+        """The document's chunks in order, those switched off among them."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            document_rows.info(connection, key.id, document_id)
+            return _stored(connection, document_id)
+
+    def edits(self, knowledge_base: str, document_id: str) -> list[ChunkEdit]:
+        """What was changed of the document by hand, oldest first; those in conflict wait for a decision."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            document_rows.info(connection, key.id, document_id)
+            return chunk_edits.of_document(connection, document_id)
+
+    def change(
+        self,
+        knowledge_base: str,
+        document_id: str,
+        chunk_id: int,
+        *,
+        text: str | None = None,
+        enabled: bool | None = None,
+    ) -> StoredChunk:
+        """Give a chunk another text, or switch it off or on. With another text it has another id.
+
+        Raises `InvalidChunkError` for a text that is empty or longer than `CHUNK_CHARACTERS`.
+        """
+        text = None if text is None else _checked(text)
+        found = self._chunk(knowledge_base, document_id, chunk_id)
+        texts = [] if text is None else [chunk_edits.by_hand(found.chunk, text)]
+
+        def edit(connection: Connection) -> int:
+            chunk = _find(_stored(connection, document_id), chunk_id)
+            return _change(connection, document_id, chunk, text=text, enabled=enabled)
+
+        return self._edited(knowledge_base, document_id, texts, edit)
+
+    def add(
+        self,
+        knowledge_base: str,
+        document_id: str,
+        text: str,
+        *,
+        page: int | None = None,
+        heading_path: Sequence[str] = (),
+    ) -> StoredChunk:
+        """Add a chunk at the document's end. Raises `InvalidChunkError`."""
+        original = Chunk(0, 0, _checked(text), page, tuple(heading_path))
+
+        def edit(connection: Connection) -> int:
+            return chunk_edits.add(connection, document_id, "added", original, text=original.text)
+
+        return self._edited(knowledge_base, document_id, [original], edit)
+
+    def delete(self, knowledge_base: str, document_id: str, chunk_id: int) -> None:
+        """Delete a chunk; it does not come again when the file is read again."""
+
+        def edit(connection: Connection) -> None:
+            chunk = _find(_stored(connection, document_id), chunk_id)
+            if chunk.edit is None:
+                occurrence = _occurrence(connection, document_id, chunk.id)
+                chunk_edits.add(connection, document_id, "deleted", chunk.chunk, occurrence=occurrence)
+            elif chunk.edit.kind == "added":
+                chunk_edits.remove(connection, chunk.edit.id)
+            else:
+                chunk_edits.change(connection, chunk.edit.id, kind="deleted", text=None)
+
+        self._apply(knowledge_base, document_id, [], edit)
+
+    def discard(self, knowledge_base: str, document_id: str, edit_id: int) -> None:
+        """Take back an edit: the chunk is as it was read, or what conflicts is forgotten."""
+        edit = self._edit(knowledge_base, document_id, edit_id)
+        self._apply(
+            knowledge_base,
+            document_id,
+            [] if edit.kind == "added" else [edit.original],
+            lambda connection: chunk_edits.remove(connection, edit_id),
+        )
+
+    def keep(
+        self, knowledge_base: str, document_id: str, edit_id: int, *, chunk_id: int | None = None
+    ) -> None:
+        """Settle a conflict for the edit: it is made of the chunk `chunk_id`, or its text is added.
+
+        Raises `InvalidChunkError` where there is no text to be added.
+        """
+        edit = self._edit(knowledge_base, document_id, edit_id)
+        if chunk_id is None and edit.text is None:
+            raise InvalidChunkError("say which chunk the edit is about now", id=edit_id)
+        texts = []
+        if edit.text is not None:
+            chunk = (
+                edit.original
+                if chunk_id is None
+                else self._chunk(knowledge_base, document_id, chunk_id).chunk
+            )
+            texts.append(chunk_edits.by_hand(chunk, edit.text))
+
+        def settle(connection: Connection) -> None:
+            if chunk_id is None:
+                added = chunk_edits.by_hand(edit.original, edit.text or "")
+                chunk_edits.add(connection, document_id, "added", added, text=edit.text, enabled=edit.enabled)
+            else:
+                chunk = _find(_stored(connection, document_id), chunk_id)
+                if edit.kind == "deleted":
+                    occurrence = _occurrence(connection, document_id, chunk.id)
+                    original = chunk.edit.original if chunk.edit else chunk.chunk
+                    chunk_edits.add(connection, document_id, "deleted", original, occurrence=occurrence)
+                    if chunk.edit is not None:
+                        chunk_edits.remove(connection, chunk.edit.id)
+                else:
+                    _change(connection, document_id, chunk, text=edit.text, enabled=edit.enabled)
+            chunk_edits.remove(connection, edit_id)
+
+        self._apply(knowledge_base, document_id, texts, settle)
+
+    def _chunk(self, knowledge_base: str, document_id: str, chunk_id: int) -> StoredChunk:
+        return _find(self.chunks(knowledge_base, document_id), chunk_id)
+
+    def _edit(self, knowledge_base: str, document_id: str, edit_id: int) -> ChunkEdit:
+        for edit in self.edits(knowledge_base, document_id):
+            if edit.id == edit_id:
+                return edit
+        raise ChunkNotFoundError(f"there is no edit {edit_id}", id=edit_id)
+
+    def _edited(
+        self,
+        knowledge_base: str,
+        document_id: str,
+        texts: Sequence[Chunk],
+        edit: Callable[[Connection], int],
+    ) -> StoredChunk:
+        edit_id = self._apply(knowledge_base, document_id, texts, edit)
+        chunks = self.chunks(knowledge_base, document_id)
+        return next(chunk for chunk in chunks if chunk.edit is not None and chunk.edit.id == edit_id)
+
+    def _apply(
+        self,
+        knowledge_base: str,
+        document_id: str,
+        texts: Sequence[Chunk],
+        edit: Callable[[Connection], Any],
+    ) -> Any:
+        """Embed `texts`, change the edits by `edit`, and lay them over the document's chunks anew."""
+        key = self._catalogue.key(knowledge_base)
+        embedder = self._embedder().fingerprint
+        _check_embedder(key, embedder)
+        vectors = self._embed(texts) if texts else {}
+        with self._database.write() as connection:
+            present = self._catalogue.locked(connection, key)
+            _check_embedder(present, embedder)
+            document_rows.info(connection, key.id, document_id)
+            read = [chunk for _, chunk in _as_read(connection, document_id)]
+            result = edit(connection)
+            document_rows.lay_edits(
+                connection,
+                key.id,
+                document_id,
+                read,
+                vectors,
+                embedder=embedder,
+                generation=present.generation,
+            )
+            connection.execute(
+                update(documents)
+                .where(documents.c.id == document_id)
+                .values(revision=documents.c.revision + 1, updated_at=now())
+            )
+            note_change(connection, key.id, embedder=embedder)
+        return result
+
+
+def _stored(connection: Connection, document_id: str) -> list[StoredChunk]:
+    edits = {edit.id: edit for edit in chunk_edits.of_document(connection, document_id)}
+    return [
+        StoredChunk(row.id, chunk_rows.to_chunk(row), row.enabled, edits.get(row.edit_id))
+        for row in chunk_rows.document_chunks(connection, document_id)
+    ]
+
+
+def _as_read(connection: Connection, document_id: str) -> list[tuple[int | None, Chunk]]:
+    """The document's chunks as they were read from its file, with the ids of those that are stored."""
+    found: list[tuple[int | None, Chunk]] = []
+    for item in _stored(connection, document_id):
+        if item.edit is None:
+            found.append((item.id, item.chunk))
+        elif item.edit.kind == "changed":
+            found.append((item.id, item.edit.original))
+    found.extend(
+        (None, edit.original)
+        for edit in chunk_edits.of_document(connection, document_id)
+        if edit.kind == "deleted" and not edit.conflict
+    )
+    return sorted(found, key=lambda item: (item[1].start, item[1].end))
+
+
+def _change(
+    connection: Connection, document_id: str, chunk: StoredChunk, *, text: str | None, enabled: bool | None
+) -> int:
+    if chunk.edit is None:
+        return chunk_edits.add(
+            connection,
+            document_id,
+            "changed",
+            chunk.chunk,
+            text=text,
+            enabled=chunk.enabled if enabled is None else enabled,
+            occurrence=_occurrence(connection, document_id, chunk.id),
+        )
+    values: dict[str, Any] = {} if enabled is None else {"enabled": enabled}
+    if text is not None:
+        as_read = chunk.edit.kind == "changed" and text == chunk.edit.original.text
+        values["text"] = None if as_read else text
+    chunk_edits.change(connection, chunk.edit.id, **values)
+    return chunk.edit.id
+
+
+def _occurrence(connection: Connection, document_id: str, chunk_id: int) -> int:
+    """How many chunks with the same text, as read, come before this one."""
+    read = _as_read(connection, document_id)
+    which = chunk_edits.occurrences(chunk for _, chunk in read)
+    return next(n for (id, _), (_, n) in zip(read, which, strict=True) if id == chunk_id)
+
+
+def _find(chunks: Sequence[StoredChunk], chunk_id: int) -> StoredChunk:
+    for chunk in chunks:
+        if chunk.id == chunk_id:
+            return chunk
+    raise ChunkNotFoundError(f"there is no chunk {chunk_id}", id=chunk_id)
+
+
+def _check_embedder(key: KnowledgeBaseKey, embedder: str) -> None:
+    if key.embedder not in {"", embedder}:
+        raise EmbedderChangedError(
+            f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
+        )
+
+
+def _checked(text: str) -> str:
+    text = text.strip()
+    if not text or len(text) > CHUNK_CHARACTERS:
+        raise InvalidChunkError(f"a chunk has 1 to {CHUNK_CHARACTERS} characters", maximum=CHUNK_CHARACTERS)
+    return text
