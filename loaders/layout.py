@@ -57,7 +57,7 @@ def regions(lines: Sequence[TextLine], *, depth: int = 0) -> list[list[TextLine]
     columns = [line for line in lines if line.vertical]
     if columns and len(columns) * 2 > len(lines):
         # A page of vertical text: columns from right to left, the others above or below.
-        ordered = sorted(columns, key=lambda line: (-round(line.x1 / max(line.size, 1.0)), line.y0))
+        ordered = _from_right_to_left(columns)
         above = [line for line in upright if line.middle < min(column.y0 for column in columns)]
         below = [line for line in upright if line not in above]
         return [group for group in (above, *([line] for line in ordered), below) if group]
@@ -78,6 +78,17 @@ def regions(lines: Sequence[TextLine], *, depth: int = 0) -> list[list[TextLine]
             found.append(crossing)
     found.extend([line] for line in columns)
     return found
+
+
+def _from_right_to_left(lines: Sequence[TextLine]) -> list[TextLine]:
+    """Vertical lines in reading order; pieces of one column follow one another from the top."""
+    found: list[list[TextLine]] = []
+    for line in sorted(lines, key=lambda item: -(item.x0 + item.x1)):
+        if found and found[-1][0].x0 + found[-1][0].x1 - line.x0 - line.x1 < line.size:
+            found[-1].append(line)
+        else:
+            found.append([line])
+    return [line for column in found for line in sorted(column, key=lambda item: item.y0)]
 
 
 def _bands(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 from loaders.base import RecognisedLine, TextRecogniser
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
 LOW_CONFIDENCE = 0.7
 """A page whose mean confidence is below this is marked."""
 _NOISE = 0.3
-_DOUBTFUL = 0.75
 _SMALLEST_SKEW = math.radians(0.3)
 _LARGEST_SKEW = math.radians(20)
+_LONG = 3.0
 _HEADING_RATIO = 1.35
 
 
@@ -51,26 +50,47 @@ class OcrResult:
 def read_picture(image: np.ndarray, ocr: TextRecogniser, *, page: int) -> OcrResult:
     """Recognise the text of an RGB picture of shape (height, width, 3), uint8.
 
-    A picture that is hard to read is tried turned as well, since scans lie on their side or
-    upside down; boxes refer to the picture as it was given. Raises `RecognitionFailedError`.
+    Pages that lie on their side or upside down are laid out upright, as the outlines of their lines
+    say; boxes refer to the picture as it was given. Raises `RecognitionFailedError`.
     """
     lines = _recognise(image, ocr)
-    best, turns = lines, 0
-    if lines and _mean(lines) < _DOUBTFUL:
-        import numpy as np
-
-        for quarter in (1, 3, 2):
-            turned = _recognise(np.ascontiguousarray(np.rot90(image, quarter)), ocr)
-            if _weight(turned) > 1.2 * _weight(best):
-                best, turns = turned, quarter
-            if _mean(best) > 0.9:
-                break
-    if not best:
+    if not lines:
         return OcrResult((), None)
     height, width = image.shape[:2]
+    turns = _quarter_turns(lines)
+    upright = [
+        _Upright(line.text, line.confidence, _turned(line.polygon, turns, width, height)) for line in lines
+    ]
     if turns % 2:
         height, width = width, height
-    return OcrResult(tuple(_layout(best, width, height, turns, page)), _mean(best))
+    return OcrResult(tuple(_layout(upright, width, height, turns, page)), _mean(lines))
+
+
+@dataclass(frozen=True, slots=True)
+class _Upright:
+    """A recognised line on the page turned upright."""
+
+    text: str
+    confidence: float
+    polygon: tuple[tuple[float, float], ...]
+
+
+def _quarter_turns(lines: Sequence[RecognisedLine]) -> int:
+    """By how many quarter turns against the clock most of the text comes upright."""
+    weights = [0, 0, 0, 0]
+    for line in lines:
+        (x0, y0), (x1, y1) = line.polygon[0], line.polygon[1]
+        weights[round(math.atan2(y1 - y0, x1 - x0) / (math.pi / 2)) % 4] += len(line.text)
+    return weights.index(max(weights))
+
+
+def _turned(
+    polygon: tuple[tuple[float, float], ...], turns: int, width: int, height: int
+) -> tuple[tuple[float, float], ...]:
+    """The outline on a picture of this size after it was turned `turns` quarters against the clock."""
+    return tuple(
+        ((x, y), (y, width - x), (width - x, height - y), (height - y, x))[turns] for x, y in polygon
+    )
 
 
 def _recognise(image: np.ndarray, ocr: TextRecogniser) -> list[RecognisedLine]:
@@ -89,11 +109,7 @@ def _mean(lines: Sequence[RecognisedLine]) -> float:
     return sum(line.confidence * len(line.text) for line in lines) / length if length else 0.0
 
 
-def _weight(lines: Sequence[RecognisedLine]) -> float:
-    return sum(line.confidence**2 * len(line.text) for line in lines)
-
-
-def _layout(lines: Sequence[RecognisedLine], width: int, height: int, turns: int, page: int) -> list[Block]:
+def _layout(lines: Sequence[_Upright], width: int, height: int, turns: int, page: int) -> list[Block]:
     """Blocks of the lines of a picture of this size, which was turned by `turns` quarters."""
     skew = _skew(lines)
     cosine, sine = math.cos(skew), math.sin(skew)
@@ -125,20 +141,29 @@ def _layout(lines: Sequence[RecognisedLine], width: int, height: int, turns: int
     return [move_block(block, page, place) for block in blocks]
 
 
-def _skew(lines: Sequence[RecognisedLine]) -> float:
-    """The angle in radians by which the lines slope, 0 when it is small or cannot be told."""
-    angles = []
+def _skew(lines: Sequence[_Upright]) -> float:
+    """The angle in radians by which the lines slope, 0 when it is small or cannot be told.
+
+    The median over the lines, longer ones counting for more: the outline of a short one says little.
+    """
+    angles: list[tuple[float, float]] = []
     for line in lines:
-        (x0, y0), (x1, y1) = line.polygon[0], line.polygon[1]
-        if len(line.text) >= 4 and x1 - x0 > 3 * math.dist(line.polygon[1], line.polygon[2]):
-            angles.append(math.atan2(y1 - y0, x1 - x0))
-    if len(angles) < 3:
-        return 0.0
-    angle = median(angles)
-    return angle if _SMALLEST_SKEW < abs(angle) < _LARGEST_SKEW else 0.0
+        across, down = math.dist(*line.polygon[:2]), math.dist(*line.polygon[1:3])
+        if max(across, down) < _LONG * min(across, down) or len(line.text) < 2:
+            continue
+        (x0, y0), (x1, y1), (x2, y2) = line.polygon[:3]
+        angle = math.atan2(y1 - y0, x1 - x0) if across > down else math.atan2(x1 - x2, y2 - y1)
+        angles.append((angle, max(across, down)))
+    angles.sort()
+    half = sum(length for _, length in angles) / 2
+    for angle, length in angles:
+        half -= length
+        if half <= 0:
+            return angle if _SMALLEST_SKEW < abs(angle) < _LARGEST_SKEW else 0.0
+    return 0.0
 
 
-def _text_line(line: RecognisedLine, straighten: Callable[[float, float], tuple[float, float]]) -> TextLine:
+def _text_line(line: _Upright, straighten: Callable[[float, float], tuple[float, float]]) -> TextLine:
     corners = [straighten(x, y) for x, y in line.polygon]
     x0, x1 = min(x for x, _ in corners), max(x for x, _ in corners)
     y0, y1 = min(y for _, y in corners), max(y for _, y in corners)

@@ -53,18 +53,32 @@ def test_two_columns() -> None:
     assert [c for c in text if c in "左右"] == ["左"] * 5 + ["右"] * 5
 
 
-def test_page_on_its_side_is_turned() -> None:
-    def lines(image: np.ndarray) -> list[FakeLine]:
-        if image.shape[:2] == (800, 1000) and image[0, 0, 0] == 7:
-            return [fake_line("正过来的文字", 100, 80, 500, 160, 0.98)]
-        return [fake_line("乱码", 10, 10, 30, 400, 0.4)]
-
-    picture = PICTURE.copy()
-    picture[0, -1] = 7  # comes to the top left by a quarter turn against the clock
-    result = read_picture(picture, FakeOcr(lines), page=1)
+@pytest.mark.parametrize(
+    "corners",
+    [
+        ((100, 80), (500, 80), (500, 160), (100, 160)),
+        ((160, 100), (160, 500), (80, 500), (80, 100)),
+        ((500, 160), (100, 160), (100, 80), (500, 80)),
+        ((80, 500), (80, 100), (160, 100), (160, 500)),
+    ],
+)
+def test_page_on_its_side_is_laid_out_upright(corners: tuple[tuple[float, float], ...]) -> None:
+    result = read_picture(PICTURE, FakeOcr([FakeLine("正过来的文字", 0.98, corners)]), page=1)
     assert [block.text for block in result.blocks] == ["正过来的文字"]
     box = result.blocks[0].lines[0].box
-    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((0.8, 0.1, 0.9, 0.5))
+    xs, ys = [x / 800 for x, _ in corners], [y / 1000 for _, y in corners]
+    assert (box.x0, box.y0, box.x1, box.y1) == pytest.approx((min(xs), min(ys), max(xs), max(ys)))
+
+
+def test_lines_of_a_page_on_its_side_are_in_order() -> None:
+    # The page was turned with the clock: its first line stands furthest to the right.
+    lines = [
+        FakeLine(f"第{n}行", 0.98, ((x + 30, 50), (x + 30, 400), (x, 400), (x, 50)))
+        for n, x in enumerate((500, 450, 400))
+    ]
+    result = read_picture(PICTURE, FakeOcr(lines[::-1]), page=1)
+    text = "".join(block.text for block in result.blocks)
+    assert [c for c in text if c.isdigit()] == ["0", "1", "2"]
 
 
 def test_skewed_lines_keep_their_order_and_place() -> None:
