@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from loaders.pdf_text import PageContent, Picture
 
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_ACCENTED = re.compile("[\u00a1-\u00ff]")
+_SIGN = re.compile(r"[^\w\s，。、；：！？“”‘’（）《》—…·.,;:!?'\"()/%-]")
+_LEAST_CHINESE = 20
+_COMMON_SHARE = 0.6
+_ACCENTED_SHARE = 0.4
+_SIGN_SHARE = 0.3
 _GARBLED_SHARE = 0.15
 _COVERING = 0.75
 _POOR_CHARACTERS = 50
@@ -14,8 +23,37 @@ _SMALLEST_PIXELS = (60, 24)
 
 
 def garbled(content: PageContent) -> bool:
-    """Whether too many characters of the text layer mean nothing."""
-    return content.bad_characters >= 2 and content.bad_characters > _GARBLED_SHARE * content.characters
+    """Whether the text layer means nothing, or too many of its characters."""
+    if content.bad_characters >= 2 and content.bad_characters > _GARBLED_SHARE * content.characters:
+        return True
+    return _implausible("".join(line.text for line in content.lines), scanned=content.covered() >= _COVERING)
+
+
+def _implausible(text: str, *, scanned: bool) -> bool:
+    """Whether valid characters make no text: from a wrong ToUnicode map, a wrong encoding, or behind
+    a scan by a recogniser of another language."""
+    if len(text) < _LEAST_CHINESE:
+        return False
+    if len(_ACCENTED.findall(text)) > _ACCENTED_SHARE * len(text):
+        return True  # Chinese bytes taken for Latin letters
+    chinese = _CHINESE.findall(text)
+    if len(chinese) >= _LEAST_CHINESE and sum(map(_is_common, chinese)) < _COMMON_SHARE * len(chinese):
+        return True
+    return scanned and len(_SIGN.findall(text)) > _SIGN_SHARE * len(text)
+
+
+def _is_common(character: str) -> bool:
+    """Whether the first level of GB 2312 or of Big5 holds the character, as nearly all of any text.
+
+    Of all Chinese characters of Unicode they hold a third, so that those of a wrong map stand out.
+    """
+    for encoding, last in (("gb2312", b"\xd7\xf9"), ("big5", b"\xc6\x7e")):
+        try:
+            if character.encode(encoding) <= last:
+                return True
+        except UnicodeEncodeError:
+            continue
+    return False
 
 
 def wants_ocr(content: PageContent) -> bool:
