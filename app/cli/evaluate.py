@@ -45,12 +45,13 @@ WORSE = 3
     show_default=True,
     help="指标下降多少以内不算退步 / fall that counts as none",
 )
+@click.option("--report", type=click.Path(path_type=Path), help="写出 HTML 报告 / write a report as HTML")
 @click.option("--list", "listed", is_flag=True, help="列出保存的评测 / list the runs kept")
 @click.option("--show", metavar="RUN|last", help="再次显示保存的评测 / show a run kept")
 @output_options
 def evaluate(output: Output, file: Path | None, **options: Any) -> None:
     """用问题集评测：SQuAD 文件，或关于知识库的 CSV、JSONL / Evaluate on a question set."""
-    from app.evaluation.runs import RunStore
+    from app.evaluation.runs import LAST, RunStore
 
     if (file is not None) + options["listed"] + (options["show"] is not None) != 1:
         raise click.UsageError("give a FILE, or --list, or --show / 请给出 FILE、--list 或 --show 之一")
@@ -60,6 +61,8 @@ def evaluate(output: Output, file: Path | None, **options: Any) -> None:
     elif file is None:
         _tell(output, store, store.run(options["show"]), **options)
     else:
+        if options["compare"] not in {None, LAST}:
+            store.run(options["compare"])  # a wrong one is told before the work, not after
         run = store.save(_run(output, file, **options))
         _tell(output, store, run, **options)
         if run.interrupted:
@@ -123,19 +126,39 @@ def _list(output: Output, store: RunStore) -> None:
 
 
 def _tell(
-    output: Output, store: RunStore, run: Run, *, compare: str | None, tolerance: float, **_: object
+    output: Output,
+    store: RunStore,
+    run: Run,
+    *,
+    compare: str | None,
+    tolerance: float,
+    report: Path | None,
+    **_: object,
 ) -> None:
     from app.cli.reports import comparison_json, comparison_text, run_json, run_text
+    from app.evaluation.comparison import RowComparison, comparable
     from app.evaluation.comparison import compare as compare_runs
+    from app.evaluation.runs import LAST
 
-    if compare is None:
-        output.result(run_json(run), run_text(run))
-        return
-    before = store.run(compare, before=run)
-    compared = compare_runs(run, before, tolerance=tolerance)
-    output.result(
-        {**run_json(run), "comparison": comparison_json(run, before, compared)},
-        f"{run_text(run)}\n\n{comparison_text(run, before, compared)}",
-    )
+    shown, text = run_json(run), run_text(run)
+    before = None
+    compared: list[RowComparison] = []
+    if compare is not None:
+        before = (
+            store.last(lambda earlier: comparable(run, earlier)) if compare == LAST else store.run(compare)
+        )
+        if before is None:
+            shown["comparison"] = None
+            text += "\n\n以前没有可比较的评测 / no earlier run to compare with"
+        else:
+            compared = compare_runs(run, before, tolerance=tolerance)
+            shown["comparison"] = comparison_json(run, before, compared)
+            text += f"\n\n{comparison_text(run, before, compared)}"
+    if report is not None:
+        from app.evaluation.report import html_report
+
+        page = html_report(run, language=output.language(), before=before, compared=compared)
+        report.write_text(page, encoding="utf-8")
+    output.result(shown, text)
     if any(row.regressions for row in compared):
         raise click.exceptions.Exit(WORSE)

@@ -64,16 +64,26 @@ def compare(now: Run, before: Run, *, tolerance: float = TOLERANCE) -> list[RowC
 
     Raises `EvaluationRunsDifferError` when the runs did not ask the same, or share no configuration.
     """
-    if now.asked != before.asked or len(now.questions) != len(before.questions):
-        raise EvaluationRunsDifferError(f"run {before.id} asked other questions", id=before.id)
-    if len(now.rows) == len(before.rows) == 1:
-        pairs = [(now.rows[0], before.rows[0])]
-    else:
-        earlier = {row.configuration: row for row in before.rows}
-        pairs = [(row, earlier[row.configuration]) for row in now.rows if row.configuration in earlier]
+    pairs = _pairs(now, before)
     if not pairs:
-        raise EvaluationRunsDifferError(f"run {before.id} has other configurations", id=before.id)
+        raise EvaluationRunsDifferError(
+            f"run {before.id} asked other questions or had other configurations", id=before.id
+        )
     return [_compare(row, old, tolerance) for row, old in pairs]
+
+
+def comparable(now: Run, before: Run) -> bool:
+    """Whether `before` is an earlier run that `now` can be set beside."""
+    return now.id != before.id and before.date <= now.date and bool(_pairs(now, before))
+
+
+def _pairs(now: Run, before: Run) -> list[tuple[Row, Row]]:
+    if now.asked != before.asked or len(now.questions) != len(before.questions):
+        return []
+    if len(now.rows) == len(before.rows) == 1:
+        return [(now.rows[0], before.rows[0])]
+    earlier = {row.configuration: row for row in before.rows}
+    return [(row, earlier[row.configuration]) for row in now.rows if row.configuration in earlier]
 
 
 def _compare(now: Row, before: Row, tolerance: float) -> RowComparison:

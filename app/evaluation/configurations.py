@@ -36,10 +36,13 @@ class Configuration:
     @property
     def label(self) -> str:
         """In few words."""
-        parts = [self.splitter, f"t={self.threshold:g}", f"k={self.top_k}"]
-        if (self.dense, self.keyword) != (1, 1):
-            parts.insert(1, f"w={self.dense:g}:{self.keyword:g}")
-        return " ".join(parts)
+        return f"{self.searched} t={self.threshold:g} k={self.top_k}"
+
+    @property
+    def searched(self) -> str:
+        """The part that the hits depend on."""
+        weighted = (self.dense, self.keyword) != (1, 1)
+        return f"{self.splitter} w={self.dense:g}:{self.keyword:g}" if weighted else self.splitter
 
     def as_json(self) -> dict[str, Any]:
         """Its fields."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from app.evaluation.question_sets import Question
 SCHEMA = 1
 """Version of the files; those of another are passed over."""
 LAST = "last"
-"""Names the newest run over the same questions."""
+"""Names the newest run."""
 
 _ID = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 
@@ -111,15 +111,16 @@ class RunStore:
                 continue
         return found
 
-    def run(self, run_id: str, *, before: Run | None = None) -> Run:
-        """A run by its id, or the `LAST` one; with `before`, the last over the same questions as that.
+    def last(self, fits: Callable[[Run], bool] = lambda _: True) -> Run | None:
+        """The newest run that fits."""
+        return next(filter(fits, self.runs()), None)
 
-        Raises `EvaluationRunNotFoundError`.
-        """
+    def run(self, run_id: str) -> Run:
+        """A run by its id, or the `LAST` one. Raises `EvaluationRunNotFoundError`."""
         if run_id == LAST:
-            for run in self.runs():
-                if before is None or (run.asked == before.asked and run.id != before.id):
-                    return run
+            newest = self.last()
+            if newest is not None:
+                return newest
         elif _ID.fullmatch(run_id):
             try:
                 return _read(self._folder / f"{run_id}.json")
