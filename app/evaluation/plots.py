@@ -7,9 +7,10 @@ reader's language and font. Colours are the page's own CSS variables, so they fo
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +32,8 @@ _VARIABLES = {
 """Colours that matplotlib writes, and what stands in the page instead."""
 _BINS = np.linspace(0, 1, 26)
 _SIZE = (5.2, 2.9)
+_GROUP_NAME = re.compile(r'<g id="[^"]*"')
+"""Which nothing refers to, and every plot has the same."""
 
 
 def recall_by_k(rows: Sequence[Row]) -> str:
@@ -58,7 +61,7 @@ def score_distribution(row: Row) -> str:
                 axes.stairs(shares, _BINS, color=colour, linewidth=2)
         _mark(axes, row)
 
-    return _svg(draw, "scores")
+    return _svg(draw, f"scores {row.configuration.label}")
 
 
 def refusal_curve(row: Row) -> str:
@@ -74,7 +77,7 @@ def refusal_curve(row: Row) -> str:
         axes.set_ylim(-0.02, 1.02)
         _mark(axes, row)
 
-    return _svg(draw, "refusal") if points else ""
+    return _svg(draw, f"refusal {row.configuration.label}") if points else ""
 
 
 def _mark(axes: Axes, row: Row) -> None:
@@ -96,7 +99,7 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str:
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
     text = stream.getvalue()
-    text = text[text.index("<svg") :]
+    text = _GROUP_NAME.sub("<g", text[text.index("<svg") :])
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, variable)
     return text
@@ -106,13 +109,16 @@ def _svg(draw: Callable[[Axes], None], name: str) -> str:
 def _style(name: str) -> Iterator[None]:
     import matplotlib as mpl
 
-    options: dict[str, Any] = {
-        "svg.fonttype": "none",
-        # Identifiers of two plots in one page must differ, and those of one be the same each time.
-        "svg.hashsalt": name,
-        "font.size": 10,
-        **{f"{part}.color": _INK for part in ("text", "xtick", "ytick")},
-        "axes.edgecolor": _GRID,
-    }
-    with mpl.rc_context(options):
+    with mpl.rc_context(
+        {
+            "svg.fonttype": "none",
+            # Identifiers of two plots in one page must differ, and those of one be the same each time.
+            "svg.hashsalt": name,
+            "font.size": 10,
+            "text.color": _INK,
+            "xtick.color": _INK,
+            "ytick.color": _INK,
+            "axes.edgecolor": _GRID,
+        }
+    ):
         yield
