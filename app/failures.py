@@ -35,6 +35,8 @@ STATUS = {
     "queue_full": 429,
     "embedder_changed": 409,
     "data_folder": 507,
+    "disk_full": 507,
+    "catalogue_damaged": 500,
     "unreadable_file": 422,
     "empty_file": 422,
     "no_text": 422,

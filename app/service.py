@@ -15,9 +15,10 @@ from app.answering.types import Answer, Event, Final, Turn
 from app.chat_models import ChatModels
 from app.errors import QuestionError
 from app.settings import Settings
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
+from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
@@ -134,6 +135,7 @@ class Service:
         key, digests = self._parts.catalogue.delete(name)
         self._parts.indexes.drop(key.id)
         self._remove_unreferenced(digests)
+        self._give_back_space()
 
     def rebuild_knowledge_base(
         self, name: str, *, progress: Callable[[Progress], None] = lambda _: None
@@ -227,6 +229,7 @@ class Service:
         sha256 = self._parts.catalogue.stored_sha256(key.id, document_id)
         self._parts.catalogue.delete_document(key.id, document_id)
         self._remove_unreferenced({sha256})
+        self._give_back_space()
 
     # -- jobs -------------------------------------------------------------------------------------
 
@@ -389,8 +392,20 @@ class Service:
     def _tidy_up(self, digests: set[str]) -> None:
         """After a job: what it, and those forgotten with it, needed and nothing else does."""
         kept = self.settings.jobs
+        with self._parts.catalogue.database.write() as connection:
+            chunk_changes.trim(connection)
         self._remove_unreferenced(digests | self._parts.jobs.prune(keep=kept.keep, days=kept.keep_days))
         self._parts.page_logs.sweep(self._parts.jobs.waiting_digests())
+        self._give_back_space()
 
     def _remove_unreferenced(self, digests: set[str]) -> None:
         self._parts.files.remove(digests, unreferenced=self._parts.catalogue.unreferenced)
+
+    def _give_back_space(self) -> None:
+        """After a deletion; where it fails, the space is filled again by what comes next."""
+        try:
+            freed = self._parts.catalogue.database.release_space()
+        except KnowledgeBaseError as error:
+            logger.warning("the space of what was deleted is not given back: %s", error.code)
+        else:
+            logger.debug("%d bytes given back", freed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from filelock import FileLock
 from sqlalchemy import URL, Connection, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from knowledge_base.errors import DataFolderError
+from knowledge_base.errors import CatalogueDamagedError, DataFolderError, DiskFullError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HEAD = "0003"
@@ -19,6 +20,10 @@ HEAD = "0003"
 
 _WRITE = "zhiwen_write"
 _BUSY_SECONDS = 60
+_INCREMENTAL = 2
+"""SQLite's number of the mode in which free pages are given back when that is asked for."""
+_VACUUM_PAGES = 2_000
+_DAMAGED = ("malformed", "not a database")
 
 
 class Database:
@@ -37,13 +42,20 @@ class Database:
             ) from error
         # Not put together as a string: the path may hold "?" and "#".
         url = URL.create("sqlite", database=str(path))
-        self._engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+        self._engine = create_engine(
+            url,
+            connect_args={"timeout": _BUSY_SECONDS},
+            hide_parameters=True,  # documents' text must not get into the log with an error
+        )
         event.listen(self._engine, "connect", _configure)
         event.listen(self._engine, "begin", _begin)
         try:
             # The first change to WAL mode fails at once, instead of waiting, while another does it.
             with FileLock(f"{path}.lock"):
                 self._migrate()
+        except CatalogueDamagedError as error:
+            self.close()
+            raise DataFolderError(str(error), reason=str(error.details["reason"])) from error
         except OSError as error:
             self.close()
             raise DataFolderError(f"cannot open {path}: {error.strerror}", reason=str(error)) from error
@@ -53,23 +65,85 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view of the catalogue; it never waits for a writer."""
-        with self._engine.connect() as connection, connection.begin():
+        """A consistent view of the catalogue; it never waits for a writer.
+
+        Raises `CatalogueDamagedError` where the file cannot be read.
+        """
+        with self._told(), self._engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end of the block, or leaves no trace.
 
-        Raises `DataFolderError` when the disk is full or the catalogue cannot be written to.
+        Raises `DiskFullError`, `DataFolderError` when the catalogue cannot be written to, and
+        `CatalogueDamagedError`.
         """
         try:
-            with self._engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+            with (
+                self._told(),
+                self._engine.connect().execution_options(**{_WRITE: True}) as connection,
+                connection.begin(),
+            ):
                 yield connection
         except OperationalError as error:
-            raise DataFolderError(
-                f"cannot write to {self._path}: {error.orig}", reason=str(error.orig)
+            kind = DiskFullError if "full" in str(error.orig) else DataFolderError
+            raise kind(f"cannot write to {self._path}: {error.orig}", reason=str(error.orig)) from error
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            if not any(sign in str(error.orig) for sign in _DAMAGED):
+                raise
+            raise CatalogueDamagedError(
+                f"{self._path} is damaged: {error.orig}", reason=str(error.orig)
             ) from error
+
+    def release_space(self, *, least: int = 1 << 20) -> int:
+        """Give the space of what was deleted back to the disk; returns how many bytes the file shrank.
+
+        Up to `least` bytes are left to be filled again. In small steps, between which others can write.
+        Raises `DataFolderError`.
+        """
+        pragmas = ("freelist_count", "page_count", "page_size", "auto_vacuum")
+        with self.read() as connection:
+            free, pages, size, mode = (
+                int(connection.exec_driver_sql(f"PRAGMA {name}").scalar() or 0) for name in pragmas
+            )
+        if free * size <= least:
+            return 0
+        if mode == _INCREMENTAL:
+            for _ in range(0, free, _VACUUM_PAGES):
+                self._outside(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+        elif free * 4 > pages:  # a catalogue of an earlier version: written anew, once
+            self._outside(f"PRAGMA auto_vacuum={_INCREMENTAL}", "VACUUM")
+        self._outside("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self.read() as connection:
+            return (pages - int(connection.exec_driver_sql("PRAGMA page_count").scalar() or 0)) * size
+
+    def quick_check(self) -> list[str]:
+        """What SQLite finds wrong with the file; nothing where it is sound. Reads all of it."""
+        found: list[str] = []
+        try:
+            with self.read() as connection:
+                for (line,) in connection.exec_driver_sql("PRAGMA quick_check(100)"):
+                    found.extend(part for part in str(line).splitlines() if part != "ok")
+        except CatalogueDamagedError as error:
+            found.append(str(error.details["reason"]))
+        return found
+
+    def _outside(self, *statements: str) -> None:
+        """Run statements that may not stand in a transaction."""
+        connection = self._engine.raw_connection()
+        try:
+            # Unlike `execute`, it goes on until a statement has done all of its work.
+            connection.cursor().executescript(";".join(statements))
+        except sqlite3.Error as error:
+            raise DataFolderError(f"cannot tidy {self._path}: {error}", reason=str(error)) from error
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Close all connections."""
@@ -103,6 +177,8 @@ def _configure(connection: Any, _record: object) -> None:
     # The driver's own BEGIN would come too late for a consistent read; _begin sends it instead.
     connection.isolation_level = None
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):  # later it would count only after VACUUM
+        cursor.execute(f"PRAGMA auto_vacuum={_INCREMENTAL}")
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")

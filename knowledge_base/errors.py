@@ -83,3 +83,15 @@ class DataFolderError(KnowledgeBaseError):
     """The data folder cannot be used: rights, space, or data of a newer version."""
 
     code = "data_folder"
+
+
+class DiskFullError(DataFolderError):
+    """There is no room left on the disk of the data folder."""
+
+    code = "disk_full"
+
+
+class CatalogueDamagedError(KnowledgeBaseError):
+    """A part of the catalogue's file cannot be read; the rest can."""
+
+    code = "catalogue_damaged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -12,10 +13,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from knowledge_base.errors import DataFolderError
+from knowledge_base.errors import DataFolderError, DiskFullError
 from loaders.errors import LimitExceededError
 
 _BLOCK = 1 << 20
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 _SWEEP_AGE_SECONDS = 24 * 3600
 
 
@@ -78,7 +80,8 @@ class FileStore:
                 temporary.replace(path)
                 self._held[path.name] += 1
         except OSError as error:
-            raise DataFolderError(
+            kind = DiskFullError if error.errno in _FULL else DataFolderError
+            raise kind(
                 f"cannot store {name}: {error.strerror}", name=name, reason=str(error.strerror)
             ) from error
         finally:

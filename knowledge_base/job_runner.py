@@ -164,7 +164,10 @@ class JobRunner:
         self._queue.end(job.id, state, error=error, progress=control.meter.progress())
         logger.info("job ends: %s %s", state, error, extra={"job": job.id})
         if state != "queued":
-            self._swept({file.sha256 for _, file in job.files})
+            try:
+                self._swept({file.sha256 for _, file in job.files})
+            except Exception:  # the job has ended as it has; the next one tidies up
+                logger.exception("tidying up failed", extra={"job": job.id})
 
     def _ingest(self, control: JobControl) -> None:
         self._ingestor.ingest(
