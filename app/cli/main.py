@@ -243,6 +243,16 @@ def models_list(output: Output) -> None:
     output.result({"models": listed}, "\n".join(names))
 
 
+@models.command("check")
+@click.argument("folder", type=click.Path(path_type=Path))
+@output_options
+def models_check(output: Output, folder: Path) -> None:
+    """检查模型文件夹：是什么、是否完整、能否运行 / Tell what a model folder is and whether it will run."""
+    from app.cli.models import check_model
+
+    check_model(output, folder)
+
+
 @models.command("convert")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))

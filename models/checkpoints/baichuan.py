@@ -45,6 +45,10 @@ def baichuan(family: Family, config: Mapping[str, Any]) -> tuple[dict[str, Any],
     }
     if rotary:
         native["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000.0}
+    else:
+        from models.alibi_llama import BIAS_CHANNELS
+
+        native["head_dim"] = hidden // native["num_attention_heads"] + BIAS_CHANNELS
     # Baichuan2 divides each row of its head by its length whenever it is used: do it once.
     head = Target("lm_head.weight", normalise_rows=family.name.startswith("baichuan2"))
     sources = {

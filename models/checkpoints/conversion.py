@@ -7,6 +7,7 @@ folder aside, which takes its name when it is complete. No code of the folder is
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -89,7 +90,7 @@ def convert(
 
     register()
     out.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in out.parent.glob(f".{out.name}-converting-*"):
+    for left_over in out.parent.glob(f".{glob.escape(out.name)}-converting-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-converting-", dir=out.parent))
     try:
@@ -120,7 +121,7 @@ def convert(
         scratch.rename(out)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    parameters = sum(_count(info.shape) for shard in shards for info in shard.tensors.values())
+    parameters = sum(info.numbers for shard in shards for info in shard.tensors.values())
     return Conversion(known, out, parameters, total, len(shards), tokenizer.kind, prompt)
 
 
@@ -304,10 +305,3 @@ def _write_json(path: Path, value: object) -> None:
         json.dump(value, file, ensure_ascii=False, indent=2)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    total = 1
-    for length in shape:
-        total *= length
-    return total

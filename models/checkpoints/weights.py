@@ -7,6 +7,7 @@ Of safetensors files only the headers are read here, without torch. PyTorch file
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -36,12 +37,15 @@ class TensorInfo:
     shape: tuple[int, ...]
 
     @property
+    def numbers(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+    @property
     def size(self) -> int:
-        """Bytes that the tensor takes."""
-        total = _WIDTHS.get(self.dtype) or (8 if self.dtype in ("F64", "I64", "U64") else 4)
-        for length in self.shape:
-            total *= length
-        return total
+        """Bytes that it takes."""
+        width = _WIDTHS.get(self.dtype) or (8 if self.dtype in ("F64", "I64", "U64") else 4)
+        return width * self.numbers
 
     @property
     def floating(self) -> bool:
@@ -202,8 +206,10 @@ def _torch_file(path: Path) -> Iterator[dict[str, torch.Tensor]]:
 
     # Files of before PyTorch 1.6 are no archives and cannot be mapped.
     archive = zipfile.is_zipfile(path)
-    if not archive and path.open("rb").read(2) == b"PK":
-        raise _damaged(path, "it is cut short")
+    if not archive:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":
+                raise _damaged(path, "it is cut short")
     try:
         tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=archive)
     except Exception as error:  # pickle and zip raise many kinds

@@ -28,6 +28,9 @@ def raised() -> Iterator[tuple[str, set[str], str]]:
             code = node.args[0]
             if node.func.id in NAMES and isinstance(code, ast.Constant):
                 given = {keyword.arg for keyword in node.keywords if keyword.arg}
+                for value in node.args:
+                    if isinstance(value, ast.Dict):
+                        given |= {str(key.value) for key in value.keys if isinstance(key, ast.Constant)}
                 yield str(code.value), given, f"{path.name}:{node.lineno}"
 
 
