@@ -4,7 +4,7 @@
 
 A finding is a file that breaks a promise: another error than a `LoaderError`, too long a time, a
 document whose parts do not fit together, or an exception out of our own code that was only caught at
-the last moment. Its bytes are kept, once for each place, to be made a test in `test_findings.py`.
+the last moment. Its bytes are kept, once for each place, to be made a test of its loader.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ from tests.loaders.pdf_files import FakeOcr, fake_line
 from tests.loaders.test_contract import SAMPLES
 
 _HANG_SECONDS = 20
-_PACKAGES = (".docx", ".xlsx", ".pptx", ".epub", ".zip")
+PACKAGES = (".docx", ".xlsx", ".pptx", ".epub", ".zip")
 _LIMITS = Limits(pages=200, table_rows=5_000, picture_pixels=4_000_000)
+OPTIONS = LoadOptions(ocr=FakeOcr([fake_line("测试文字", 10, 10, 200, 40)]), limits=_LIMITS)
 _TOKENS = (
     b"", b"\x00", b"\xff" * 8, b"<", b">", b"&#x110000;", b"&lt;", b"]]>", b"<![CDATA[", b'"', b"'", b"-1",
     b"0", b"1e999", b"99999999999999999999", b"NaN", "\u202e".encode(), "\ufeff".encode(), b"\r", b"\n\n",
@@ -155,7 +156,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     options.findings.mkdir(parents=True, exist_ok=True)
     noise = random.Random(options.seed)  # noqa: S311 - the same noise each time
     signal.signal(signal.SIGALRM, _alarm)
-    load = LoadOptions(ocr=FakeOcr([fake_line("测试文字", 10, 10, 200, 40)]), limits=_LIMITS)
     seen: set[str] = set()
     tried = 0
     start = time.monotonic()
@@ -166,7 +166,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         while time.monotonic() - start < options.seconds:
             name = noise.choice(sorted(samples))
             data, suffix = originals[name], samples[name].suffix
-            packed = suffix in _PACKAGES and noise.random() < 0.85
+            packed = suffix in PACKAGES and noise.random() < 0.85
             data = mutate_package(data, noise) if packed else mutate(data, noise)
             case.write_bytes(data)
             (options.findings / "current").write_bytes(data)  # what is left when this process crashes
@@ -175,7 +175,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             if options.isolated:
                 found = judge(lambda called=called: isolated.parse(case, name=called, limits=_LIMITS))  # type: ignore[misc]
             else:
-                found = judge(lambda called=called: parse_file(case, name=called, options=load))  # type: ignore[misc]
+                found = judge(lambda called=called: parse_file(case, name=called, options=OPTIONS))  # type: ignore[misc]
             signal.alarm(0)
             tried += 1
             key = f"{name} {found.split(':')[0] + found.split(':')[1].split()[0]}" if found else ""
