@@ -318,8 +318,10 @@ def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedF
     """The outcome of a file that could not be ingested."""
     code = getattr(error, "code", "internal_error")
     logger.info("file failed: %s", code)
-    problem = Problem(code, str(error), details=plain_details(getattr(error, "details", {})))
-    return IngestedFile(name, "failed", None, (problem,), retryable)
+    details = getattr(error, "details", {})
+    problem = Problem(code, str(error), details=plain_details(details))
+    # Where no page gave text, the pages say why.
+    return IngestedFile(name, "failed", None, (problem, *details.get("problems", ())), retryable)
 
 
 def _prepared(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import codecs
 import email
 import email.message
@@ -32,6 +33,9 @@ _WIDER = {
     "big5": "big5hkscs",
     "iso-8859-1": "cp1252",
 }
+
+
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9+/]")
 
 
 class HtmlLoader(Loader):
@@ -135,4 +139,11 @@ def is_mail(header: bytes) -> bool:
 def part_bytes(part: email.message.Message) -> bytes:
     """The decoded content of a message's part."""
     payload = part.get_payload(decode=True)
-    return payload if isinstance(payload, bytes) else b""
+    if not isinstance(payload, bytes):
+        return b""
+    if str(part.get("Content-Transfer-Encoding", "")).strip().lower() == "base64" and part.defects:
+        # Cut short inside a group of four, where the library gives up and returns the code itself.
+        code = _NO_BASE64.sub("", str(part.get_payload()))
+        code = code[: len(code) - (len(code) % 4 == 1)]
+        return base64.b64decode(code + "=" * (-len(code) % 4))
+    return payload

@@ -42,7 +42,10 @@ class JsonLoader(Loader):
         except ValueError as error:
             blocks = list(_lines_blocks(decoded.text, error, options.limits, problems))
         except RecursionError as error:
-            raise DamagedFileError("The JSON is nested too deeply.", reason="nesting") from error
+            if not any(map(str.isalnum, decoded.text)):
+                raise DamagedFileError("The JSON is nested too deeply.", reason="nesting") from error
+            blocks = [Block(clean(decoded.text).strip())]
+            problems.append(Problem("nested_too_deeply", "The text was read without its structure."))
         yield Page(None, tuple(blocks), tuple(problems))
         options.page_done(1, 1)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from loaders.base import Loader, LoadOptions
 from loaders.cleaning import clean, clean_line, glue
-from loaders.document import Block, Page
+from loaders.document import Block, Page, Problem
 from loaders.encodings import decode, encoding_problems, is_text
 from loaders.signatures import signature
 
@@ -42,8 +42,14 @@ class MarkdownLoader(Loader):
         """One page without a number."""
         options.check_cancelled()
         decoded = decode(path.read_bytes())
+        blocks = tuple(markdown_blocks(decoded.text))
+        problems = encoding_problems(decoded)
+        if not blocks and decoded.text.strip():
+            # What is nested deeper than the parser goes is lost to it.
+            blocks = (Block(clean(decoded.text).strip()),)
+            problems += (Problem("nested_too_deeply", "The text was read without its structure."),)
         options.page_done(1, 1)
-        yield Page(None, tuple(markdown_blocks(decoded.text)), encoding_problems(decoded))
+        yield Page(None, blocks, problems)
 
 
 def markdown_blocks(text: str) -> Iterator[Block]:

@@ -24,7 +24,7 @@ from loaders.errors import LoaderError
 from loaders.isolation import IsolatedParser
 from tests.app.bad_files import bad_files
 from tests.loaders.office_files import zip_of
-from tests.loaders.pdf_files import lines_at, write_pdf
+from tests.loaders.pdf_files import write_pdf
 from tests.loaders.samples import TEXT
 from tests.loaders.test_contract import SAMPLES
 from tests.loaders.test_isolation import CRASH, GROW, HANG, HostileRecogniser, picture
@@ -135,7 +135,7 @@ def _large(folder: Path) -> Iterator[tuple[str, Path, str]]:
         "pages.pdf",
     )
     yield "a PDF of 5,000 empty pages", write_pdf(folder / "half.pdf", *[lambda _: None] * 5_000), "half.pdf"
-    mapped = write_pdf(folder / "mapped.pdf", lines_at(72, 100, [TEXT])).read_bytes()
+    mapped = _embedded_font(folder)
     (folder / "unmapped.pdf").write_bytes(mapped.replace(b"/ToUnicode", b"/ToNothing"))
     yield "a PDF whose font has no Unicode map", folder / "unmapped.pdf", "unmapped.pdf"
     (folder / "deep.json").write_text("[" * 100_000 + "]" * 100_000)
@@ -156,6 +156,19 @@ def _large(folder: Path) -> Iterator[tuple[str, Path, str]]:
     for width, what in ((CRASH, "a page that crashes the reader"), (HANG, "a page that never ends")):
         yield what, picture(folder, width), "page.tif"
     yield "a page that takes all memory", picture(folder, GROW), "page.tif"
+
+
+def _embedded_font(folder: Path) -> bytes:
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
+    from reportlab.pdfgen.canvas import Canvas
+
+    pdfmetrics.registerFont(TTFont("Vera", "Vera.ttf"))  # comes with reportlab
+    canvas = Canvas(str(folder / "mapped.pdf"), pageCompression=0)
+    canvas.setFont("Vera", 12)
+    canvas.drawString(72, 700, "The allowance for a night is four hundred yuan.")
+    canvas.save()
+    return (folder / "mapped.pdf").read_bytes()
 
 
 def _docx_with(folder: Path, png: bytes) -> Path:

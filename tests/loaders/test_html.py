@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import quopri
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loaders.base import LoadOptions
 from loaders.document import Block
 from loaders.errors import DamagedFileError
 from loaders.html import HtmlLoader, MhtmlLoader, html_page
+from loaders.registry import parse_file
 from tests.loaders.office_files import assert_survives, load, recognised, texts, truncations
 
 LOADER = HtmlLoader()
@@ -191,3 +194,15 @@ def test_any_bytes_survive(tmp_path: Path, data: bytes | str) -> None:
     assert_survives(
         MhtmlLoader(), b"Content-Type: multipart/related; boundary=x\n\n--x\n" + raw, tmp_path, "a.mht"
     )
+
+
+def test_a_saved_page_cut_inside_its_code_is_read_so_far(tmp_path: Path) -> None:
+    code = base64.b64encode("<p>住宿标准是四百元。</p>".encode()).decode()
+    head = (
+        "From: <Saved>\nContent-Type: multipart/related; boundary=x\n\n"
+        "--x\nContent-Type: text/html; charset=utf-8\n"
+    )
+    for cut in (1, 2, 3, 4, 5, 6, 7, 8):
+        path = tmp_path / f"{cut}.mht"
+        path.write_text(f"{head}Content-Transfer-Encoding: base64\n\n{code[:-cut]}", encoding="ascii")
+        assert parse_file(path, name="a.mht", options=LoadOptions()).text.startswith("住宿标准是四百")

@@ -111,3 +111,19 @@ def test_render_pages(tmp_path: Path) -> None:
     (tmp_path / "b.pdf").write_bytes(b"%PDF-1.4 broken")
     with pytest.raises(DamagedFileError):
         render_page(tmp_path / "b.pdf", "pdf", 1)
+
+
+def test_a_picture_beyond_every_limit_names_ours(tmp_path: Path) -> None:
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    path = tmp_path / "a.png"
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+    with pytest.raises(LimitExceededError) as caught:
+        parse_file(path, name="a.png", options=LoadOptions())
+    assert (caught.value.details["limit"], caught.value.details["value"]) == ("picture_pixels", 900_000_000)

@@ -146,3 +146,9 @@ def test_every_text_is_kept(tmp_path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
     text = "\n".join(texts(load(LOADER, path)))
     assert all(leaf in text for leaf in leaves(value))
+
+
+def test_what_is_nested_too_deeply_is_kept_as_text(tmp_path: Path) -> None:
+    (page,) = [read("[" * 100_000 + '"底"' + "]" * 100_000, tmp_path)]
+    assert '"底"' in page.blocks[0].text
+    assert [problem.code for problem in page.problems] == ["nested_too_deeply"]

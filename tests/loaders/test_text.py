@@ -141,3 +141,11 @@ def test_markdown_in_gbk(tmp_path: Path) -> None:
     document = parse(tmp_path, f"# 标题\n\n{SIMPLIFIED}".encode("gb18030"), "说明.md")
     assert document.format == "markdown"
     assert document.sections[1].heading_path == ("标题",)
+
+
+def test_markdown_nested_too_deeply_is_kept_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.md"
+    path.write_text("> " * 1_000 + "底", encoding="utf-8")
+    document = parse_file(path, name="a.md", options=LoadOptions())
+    assert document.text.endswith("底")
+    assert [problem.code for problem in document.problems] == ["nested_too_deeply"]
