@@ -81,7 +81,7 @@ def upload(client: httpx.Client) -> None:
     parts = [("files", (name, (SAMPLES / name).read_bytes())) for _, name, *_ in QUESTIONS]
     response = client.post("/api/knowledge-bases/镜像检查/documents", files=parts)
     response.raise_for_status()
-    job = response.json()
+    job = response.json()["job"]
     while job["state"] in {"queued", "running"}:
         time.sleep(0.2)
         job = client.get(f"/api/jobs/{job['id']}").json()
