@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.composition import build_service
+from app.logs import configure
 from app.settings import load_settings
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ def serve(
     from app.http.application import create_app
 
     settings = load_settings(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure(settings.logging)
     service = build_service(settings)
     server = settings.server
     default_port = server.port if pages else server.api_port
@@ -36,7 +37,7 @@ def serve(
         threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=True).start()
         address, number = host or server.host, default_port if port is None else port
         logger.info("知问 Zhiwen: http://%s:%d", address, number)
-        uvicorn.run(application, host=address, port=number, log_level="warning")
+        uvicorn.run(application, host=address, port=number, log_level="warning", log_config=None)
     finally:
         service.close()
 

@@ -117,6 +117,16 @@ class ServerSettings(_Section):
     api_port: int = Field(7861, ge=0, le=65535, description="port of the HTTP interface alone")
 
 
+class LoggingSettings(_Section):
+    """What the service writes to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severity written")
+    format: Literal["text", "json"] = Field("text", description="lines for people, or JSON objects")
+    private: bool = Field(
+        False, description="write also what errors say, which may quote file names and documents"
+    )
+
+
 class JobSettings(_Section):
     """Background work."""
 
@@ -185,6 +195,7 @@ class Settings(BaseSettings):
     answering: AnsweringSettings = AnsweringSettings()
     server: ServerSettings = ServerSettings()
     jobs: JobSettings = JobSettings()
+    logging: LoggingSettings = LoggingSettings()
     limits: LimitSettings = LimitSettings()
 
     @classmethod

@@ -143,6 +143,8 @@ class Ingestor:
 
         def finish(position: int, result: IngestedFile) -> None:
             results[position] = result
+            if result.document is not None:
+                logger.info("document %s", result.state, extra={"document": result.document.id})
             self._forget_pages(files[position], result)
             finished(position, result)
 

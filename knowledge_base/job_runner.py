@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from knowledge_base import log_context
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.errors import DataFolderError, KnowledgeBaseError
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
@@ -137,7 +138,8 @@ class JobRunner:
                     wake.wait(_LOOK_SECONDS)
                     wake.clear()
                     continue
-                self._work(job)
+                with log_context.about(job=job.id):
+                    self._work(job)
                 self.wake()  # a job that waited for this one may begin
             except Exception:
                 logger.exception("job runner", extra={"job": job.id if job else None})
@@ -148,7 +150,7 @@ class JobRunner:
 
     def _work(self, job: ClaimedJob) -> None:
         control = JobControl(job, self._queue, self._stopping)
-        logger.info("job begins: %s of %d files", job.kind, len(job.files), extra={"job": job.id})
+        logger.info("job begins: %s of %d files", job.kind, len(job.files))
         state: JobState
         error = ""
         try:
@@ -162,12 +164,12 @@ class JobRunner:
             states = {file.state for file in self._queue.job(job.id).documents}
             state = "failed" if states == {"failed"} else "done"
         self._queue.end(job.id, state, error=error, progress=control.meter.progress())
-        logger.info("job ends: %s %s", state, error, extra={"job": job.id})
+        logger.info("job ends: %s %s", state, error)
         if state != "queued":
             try:
                 self._swept({file.sha256 for _, file in job.files})
             except Exception:  # the job has ended as it has; the next one tidies up
-                logger.exception("tidying up failed", extra={"job": job.id})
+                logger.exception("tidying up failed")
 
     def _ingest(self, control: JobControl) -> None:
         self._ingestor.ingest(
