@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from models.checkpoints.registration import register
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
 from models.generation import release_memory, told
 from models.lora import merge_adapter
@@ -37,6 +38,7 @@ def load_tokenizer(path: Path) -> Any:
     """The tokenizer alone. Raises `ModelError`."""
     from transformers import AutoTokenizer
 
+    register()
     folder, extra = _source(path)
     try:
         return AutoTokenizer.from_pretrained(str(folder), **extra, **_LOCAL)

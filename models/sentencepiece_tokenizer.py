@@ -55,6 +55,10 @@ class SentencePieceTokenizer(SentencePieceBackend):
             text = _BLANKS.sub(lambda blank: " " * int(blank[1]), text)
         return text
 
+    def _convert_id_to_token(self, index: int) -> str:
+        # A model has more embeddings than pieces; the others mean nothing.
+        return str(self.sp_model.IdToPiece(index)) if 0 <= index < self.sp_model.GetPieceSize() else ""
+
     def _tokenize(self, text: str, **_: Any) -> list[str]:
         if self.whitespace_tokens:
             text = text.replace("\n", "<n>").replace("\t", "<|tab|>")
