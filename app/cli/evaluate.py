@@ -51,11 +51,11 @@ WORSE = 3
 @output_options
 def evaluate(output: Output, file: Path | None, **options: Any) -> None:
     """用问题集评测：SQuAD 文件，或关于知识库的 CSV、JSONL / Evaluate on a question set."""
-    from app.evaluation.runs import LAST, RunStore
+    from app.evaluation.runs import FOLDER, LAST, RunStore
 
     if (file is not None) + options["listed"] + (options["show"] is not None) != 1:
         raise click.UsageError("give a FILE, or --list, or --show / 请给出 FILE、--list 或 --show 之一")
-    store = RunStore(output.settings().data_dir / "evaluations")
+    store = RunStore(output.settings().data_dir / FOLDER)
     if options["listed"]:
         _list(output, store)
     elif file is None:

@@ -14,6 +14,8 @@ from app.evaluation.configurations import Configuration
 from app.evaluation.figures import Outcome
 from app.evaluation.question_sets import Question
 
+FOLDER = "evaluations"
+"""In the data folder."""
 SCHEMA = 1
 """Version of the files; those of another are passed over."""
 LAST = "last"

@@ -12,8 +12,10 @@ import pytest
 
 from app.bench import rivals
 from app.bench.collection import Collection, Nearest, Source, read_source, read_texts
+from app.bench.indexing import measure_index
 from app.bench.measuring import growth_exponent, latencies, rounded
 from app.bench.plot import plot_latencies
+from app.bench.retrieval import measure_retrieval
 from app.bench.tables import exponents, markdown, misses
 from app.cli.main import main
 from models.embedder import Embedder
@@ -138,3 +140,21 @@ def test_sizes_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path,
         main(["--data-dir", str(tmp_path), "bench", "index", "--sizes", sizes, "--json"])
     assert exit_.value.code == 2
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
+
+
+@pytest.mark.skipif(bool(rivals.missing()), reason="the rivals are not installed")
+def test_a_small_collection_is_searched_beside_the_rivals(source: Source) -> None:
+    figures = measure_retrieval(300, source, rounds=1, progress=str)
+    assert (figures["size"], figures["dense_recall@10"]) == (300, 1)
+    for name in ("hybrid", "dense", "keyword", "langchain_faiss", "jieba_bm25"):
+        assert 0 < figures[f"{name}_p50_ms"] <= figures[f"{name}_p95_ms"]
+    assert figures["keyword_speedup"] > 1
+
+
+def test_a_small_index_is_built_and_changed_without_rivals(source: Source) -> None:
+    figures = measure_index(300, source, rivals_up_to=0, progress=str)
+    assert set(figures) == {
+        "size",
+        *("build_s", "training_s", "memory_mb", "add_256_s", "remove_256_s", "save_s", "load_s", "disk_mb"),
+    }
+    assert figures["disk_mb"] > 300 * 8 * 4 / 1e6
