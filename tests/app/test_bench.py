@@ -144,7 +144,7 @@ def test_sizes_that_are_none(capsys: pytest.CaptureFixture[str], tmp_path: Path,
 
 @pytest.mark.skipif(bool(rivals.missing()), reason="the rivals are not installed")
 def test_a_small_collection_is_searched_beside_the_rivals(source: Source) -> None:
-    figures = measure_retrieval(300, source, rounds=1, progress=str)
+    figures = measure_retrieval(300, source, rounds=1, progress=print)
     assert (figures["size"], figures["dense_recall@10"]) == (300, 1)
     for name in ("hybrid", "dense", "keyword", "langchain_faiss", "jieba_bm25"):
         assert 0 < figures[f"{name}_p50_ms"] <= figures[f"{name}_p95_ms"]
@@ -152,7 +152,7 @@ def test_a_small_collection_is_searched_beside_the_rivals(source: Source) -> Non
 
 
 def test_a_small_index_is_built_and_changed_without_rivals(source: Source) -> None:
-    figures = measure_index(300, source, rivals_up_to=0, progress=str)
+    figures = measure_index(300, source, rivals_up_to=0, progress=print)
     assert set(figures) == {
         "size",
         *("build_s", "training_s", "memory_mb", "add_256_s", "remove_256_s", "save_s", "load_s", "disk_mb"),
