@@ -18,6 +18,7 @@ from knowledge_base.database import Database
 from knowledge_base.files import FileStore
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
+from knowledge_base.integrity import Integrity
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
@@ -185,6 +186,7 @@ def build_service(
             indexes=indexes,
             ingestor=ingestor,
             page_logs=page_logs,
+            integrity=Integrity(database, files),
             retriever=Retriever(
                 catalogue,
                 indexes,

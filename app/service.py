@@ -22,6 +22,7 @@ from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
+from knowledge_base.integrity import Integrity
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
 from knowledge_base.lifecycle import DocumentLifecycle
@@ -54,6 +55,7 @@ class Parts:
     indexes: IndexCache
     ingestor: Ingestor
     page_logs: PageLogs
+    integrity: Integrity
     retriever: Retriever
     jobs: JobQueue
     embedder: Callable[[], Embedder]
@@ -73,6 +75,7 @@ class Service:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.settings = parts.settings
+        self.integrity = parts.integrity
         self.models = parts.models
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks

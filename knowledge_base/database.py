@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from sqlalchemy import URL, Connection, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Dialect, create_engine, event, inspect, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from knowledge_base.errors import CatalogueDamagedError, DataFolderError, DiskFullError
@@ -62,6 +62,11 @@ class Database:
         except DatabaseError as error:
             self.close()
             raise DataFolderError(f"cannot open {path}: {error.orig}", reason=str(error.orig)) from error
+
+    @property
+    def dialect(self) -> Dialect:
+        """How SQLAlchemy speaks to the file."""
+        return self._engine.dialect
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -279,6 +279,22 @@ def models_prepare(output: Output) -> None:
 
 
 @cli.command()
+@click.option("--deep", is_flag=True, help="逐个核对原文件 / compare every file with its checksum")
+@click.option(
+    "--rescue",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="把可读的内容存入新的数据文件夹 / save what can be read into a new data folder",
+)
+@output_options
+def check(output: Output, deep: bool, rescue: Path | None) -> None:
+    """检查数据文件夹 / Check whether all that is stored can be read."""
+    from app.cli.check import check_folder
+
+    check_folder(output, deep=deep, rescue=rescue)
+
+
+@cli.command()
 @click.option("--api-only", is_flag=True, help="只提供 HTTP 接口 / the HTTP interface without the pages")
 @click.option("--host", help="监听地址 / address")
 @click.option("--port", type=click.IntRange(0, 65535), help="端口 / port")
