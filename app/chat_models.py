@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from app.answering.answerer import QUOTE_MODEL, ChatModel
 from app.answering.prompt import Budget
@@ -17,12 +17,15 @@ from models.token_count import token_counter
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
-ModelState = Literal["ready", "unloaded", "loaded"]
+ModelState = Literal["ready", "unreachable", "unloaded", "loaded"]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """A model that answers. `state` is "ready" where nothing is to be loaded: a server, or quoting."""
+    """A model that answers. `state` is "ready" where nothing is to be loaded: a server, or quoting.
+
+    A server that does not answer now is "unreachable".
+    """
 
     name: str
     kind: str
@@ -78,22 +81,27 @@ class ChatModels:
     def status(self, name: str) -> ModelStatus:
         """How one model is doing; nothing is loaded for that."""
         spec = self._spec(name)
-        with self._lock:
-            made = self._made.get(name)
+        # A server's client costs nothing to make, and must be there to ask how the server is.
+        made = self(name) if spec.kind == "openai" else self._made.get(name)
         usage = getattr(made.model, "usage", None) if made else None
-        loadable = spec.kind == "transformers"
         found = usage() if callable(usage) else None
         return ModelStatus(
             name=name,
             kind=spec.kind,
             model=spec.model,
-            state="ready" if not loadable else "loaded" if found and found.loaded else "unloaded",
+            state=self._state(spec, made, found),
             device=found.device if found else "",
             memory_bytes=found.memory_bytes if found else 0,
             active=found.active if found else 0,
             waiting=found.waiting if found else 0,
             default=name == self._default,
         )
+
+    def _state(self, spec: ChatModelSpec, made: ChatModel | None, usage: Any) -> ModelState:
+        if spec.kind == "transformers":
+            return "loaded" if usage and usage.loaded else "unloaded"
+        reachable = getattr(made.model, "reachable", None) if made else None
+        return "unreachable" if callable(reachable) and not reachable() else "ready"
 
     def load(self, name: str) -> ModelStatus:
         """Load a model now, so that the first answer does not wait for it."""

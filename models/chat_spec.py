@@ -32,4 +32,5 @@ class ChatModelSpec(BaseModel):
     prompt_family: str | None = Field(None, description="prompts of a local model without a chat template")
     concurrency: int = Field(4, ge=1, le=256, description="answers that a local model writes at once")
     answer_timeout: float = Field(600.0, gt=0, description="seconds that an answer may take")
+    retries: int = Field(2, ge=0, le=10, description="further tries where a server takes no request")
     timeout: float = Field(60.0, gt=0, description="seconds to wait for the model")

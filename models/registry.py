@@ -187,8 +187,9 @@ def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
 
 
 def _openai_chat(spec: ChatModelSpec) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
+
+    from models.openai_chat import OpenAIServerChatModel
 
     # A server on this machine asks for no key, and the client insists on one.
     key = _api_key(spec) or "none"
@@ -196,13 +197,13 @@ def _openai_chat(spec: ChatModelSpec) -> BaseChatModel:
     limit: dict[str, Any] = {"max_completion_tokens": spec.max_tokens}
     if spec.base_url:
         limit = {"extra_body": {"max_tokens": spec.max_tokens}}
-    return ChatOpenAI(
+    return OpenAIServerChatModel(
         model=spec.model,
         base_url=spec.base_url,
         api_key=SecretStr(key),
         temperature=spec.temperature,
         timeout=spec.timeout,
-        max_retries=2,
+        max_retries=spec.retries,
         **limit,
     )
 

@@ -11,7 +11,7 @@ router = APIRouter(prefix="/api/models", tags=["models"], route_class=Utf8Route)
 
 
 class Model(BaseModel):
-    """A model that answers. `state` is ready (nothing to be loaded), unloaded or loaded."""
+    """A model that answers. `state` is ready, unreachable (a server), unloaded or loaded."""
 
     model_config = ConfigDict(from_attributes=True)
 
