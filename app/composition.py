@@ -22,6 +22,7 @@ from knowledge_base.integrity import Integrity
 from knowledge_base.job_queue import JobQueue
 from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
+from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
 from loaders.base import FaqColumns
 from loaders.document import ParsedDocument
@@ -200,6 +201,7 @@ def build_service(
             prompts=PromptFiles(settings.answering.prompts),
             lifecycle=DocumentLifecycle(catalogue, swept=swept),
             chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedder=lazy_embedder),
+            rebuilds=Rebuilder(catalogue, files, indexes, ingestor),
             check_file=parser.check,
             default_threshold=calibration.threshold,
             close=close,

@@ -34,6 +34,7 @@ STATUS = {
     "job_state": 409,
     "queue_full": 429,
     "embedder_changed": 409,
+    "nothing_kept": 409,
     "data_folder": 507,
     "disk_full": 507,
     "catalogue_damaged": 500,

@@ -16,7 +16,7 @@ from app.chat_models import ChatModels
 from app.errors import QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
-from knowledge_base.catalogue import Catalogue
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import FileStore, StoredFile
@@ -24,10 +24,11 @@ from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
 from knowledge_base.integrity import Integrity
 from knowledge_base.job_queue import JobQueue
-from knowledge_base.job_runner import JobRunner
+from knowledge_base.job_runner import JobControl, JobRunner
 from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.names import document_name
 from knowledge_base.page_log import PageLogs
+from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retrieval, Retriever
 from knowledge_base.types import DocumentInfo, Hit, JobEvent, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
@@ -63,6 +64,7 @@ class Parts:
     prompts: PromptFiles
     lifecycle: DocumentLifecycle
     chunks: ChunkEditor
+    rebuilds: Rebuilder
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
     default_threshold: float
@@ -79,6 +81,7 @@ class Service:
         self.models = parts.models
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks
+        self.rebuilds = parts.rebuilds
         self._runner: JobRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -93,6 +96,7 @@ class Service:
             locks=self.settings.data_dir / "runners",
             swept=self._tidy_up,
             at_once=self.settings.jobs.at_once,
+            others={"rebuild": self._rebuild, "rollback": self._roll_back},
         )
         self._runner.start()
         threading.Thread(target=self._open_indexes, name="open-indexes", daemon=True).start()
@@ -116,6 +120,10 @@ class Service:
     def knowledge_base(self, name: str) -> KnowledgeBaseInfo:
         """One knowledge base."""
         return self._parts.catalogue.knowledge_base(name)
+
+    def key(self, name: str) -> KnowledgeBaseKey:
+        """How the inside names a knowledge base."""
+        return self._parts.catalogue.key(name)
 
     def create_knowledge_base(self, name: str, description: str = "") -> KnowledgeBaseInfo:
         """Make an empty knowledge base."""
@@ -144,8 +152,23 @@ class Service:
         self, name: str, *, progress: Callable[[Progress], None] = lambda _: None
     ) -> KnowledgeBaseInfo:
         """Parse, split and embed all documents again; the old state serves until that is done."""
-        self._parts.ingestor.rebuild(self._parts.catalogue.key(name), progress=progress)
+        self.rebuilds.rebuild(self._parts.catalogue.key(name), progress=progress)
         return self.knowledge_base(name)
+
+    def submit_rebuild(self, name: str, *, back: bool = False) -> JobInfo:
+        """Queue a rebuild, or going `back` to what was before the last one."""
+        kind = "rollback" if back else "rebuild"
+        job = self._parts.jobs.submit(self._parts.catalogue.key(name).id, (), kind=kind)
+        if self._runner is not None:
+            self._runner.wake()
+        return job
+
+    def _rebuild(self, control: JobControl) -> None:
+        key = self._parts.catalogue.key(control.job.knowledge_base)
+        self.rebuilds.rebuild(key, progress=control.progress, cancelled=control.cancelled)
+
+    def _roll_back(self, control: JobControl) -> None:
+        self.rebuilds.rollback(self._parts.catalogue.key(control.job.knowledge_base))
 
     # -- documents --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from knowledge_base import chunk_edits, chunk_rows, document_rows, name_rows
+from knowledge_base import chunk_edits, document_rows, name_rows
 from knowledge_base.clock import now
 from knowledge_base.database import Database
 from knowledge_base.document_rows import PreparedDocument
@@ -206,27 +206,6 @@ class Catalogue:
                 ids.append(document_id)
             note_change(connection, key.id, embedder=embedder)
             return [document_rows.info(connection, key.id, document_id) for document_id in ids]
-
-    def recommit(
-        self, key: KnowledgeBaseKey, prepared: dict[str, PreparedDocument], *, pipeline: str, embedder: str
-    ) -> None:
-        """Store anew what was made again of documents, given by id, all or none.
-
-        Those deleted or replaced since are left as they are. Raises `KnowledgeBaseNotFoundError`,
-        and `EmbedderChangedError` when vectors of another embedder were added since.
-        """
-        with self.database.write() as connection:
-            present = _key(connection, knowledge_bases.c.id == key.id, name=key.name)
-            inside = documents.c.knowledge_base_id == key.id
-            digests = dict(connection.execute(select(documents.c.id, documents.c.sha256).where(inside)).all())
-            for document_id, document in prepared.items():
-                if digests.get(document_id) == document.file.sha256:
-                    document_rows.replace(
-                        connection, key.id, document_id, document, pipeline=pipeline, embedder=embedder
-                    )
-            if chunk_rows.embedders(connection, key.id, present.generation) - {embedder}:
-                raise _embedder_changed(present)
-            note_change(connection, key.id, embedder=embedder)
 
     def delete_document(self, knowledge_base_id: int, document_id: str) -> None:
         """Delete a document with its chunks. Raises `DocumentNotFoundError`."""

@@ -211,7 +211,7 @@ class ChunkEditor:
             present = self._catalogue.locked(connection, key)
             _check_embedder(present, embedder)
             document_rows.info(connection, key.id, document_id)
-            read = [chunk for _, chunk in _as_read(connection, document_id)]
+            read = [chunk for _, chunk in as_read(connection, document_id)]
             result = edit(connection)
             document_rows.lay_edits(
                 connection,
@@ -239,7 +239,7 @@ def _stored(connection: Connection, document_id: str) -> list[StoredChunk]:
     ]
 
 
-def _as_read(connection: Connection, document_id: str) -> list[tuple[int | None, Chunk]]:
+def as_read(connection: Connection, document_id: str) -> list[tuple[int | None, Chunk]]:
     """The document's chunks as they were read from its file, with the ids of those that are stored."""
     found: list[tuple[int | None, Chunk]] = []
     for item in _stored(connection, document_id):
@@ -278,7 +278,7 @@ def _change(
 
 def _occurrence(connection: Connection, document_id: str, chunk_id: int) -> int:
     """How many chunks with the same text, as read, come before this one."""
-    read = _as_read(connection, document_id)
+    read = as_read(connection, document_id)
     which = chunk_edits.occurrences(chunk for _, chunk in read)
     return next(n for (id, _), (_, n) in zip(read, which, strict=True) if id == chunk_id)
 

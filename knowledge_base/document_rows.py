@@ -205,6 +205,13 @@ def split_off(connection: Connection, row: Row[Any], names: Sequence[str]) -> No
     version_rows.copy_last(connection, row.id, copy_id, name=names[0])
 
 
+def unchanged_since(connection: Connection, row: Row[Any]) -> bool:
+    """Whether a document has the same chunks as when `row` was read, in the same knowledge base."""
+    same = (documents.c.id == row.id) & (documents.c.revision == row.revision)
+    inside = documents.c.knowledge_base_id == row.knowledge_base_id
+    return connection.execute(select(documents.c.id).where(same, inside)).first() is not None
+
+
 def rename(connection: Connection, knowledge_base_id: int, document_id: str, old: str, new: str) -> None:
     """Let a document go by another first name; the old one leads nowhere then."""
     name_rows.take(connection, knowledge_base_id, old)

@@ -79,6 +79,12 @@ class EmbedderChangedError(KnowledgeBaseError):
     code = "embedder_changed"
 
 
+class NothingKeptError(KnowledgeBaseError):
+    """Nothing is kept from before a rebuild, so there is nothing to go back to."""
+
+    code = "nothing_kept"
+
+
 class DataFolderError(KnowledgeBaseError):
     """The data folder cannot be used: rights, space, or data of a newer version."""
 

@@ -18,7 +18,7 @@ from knowledge_base import chunk_rows
 from knowledge_base.batches import Batches
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.document_rows import PreparedDocument
-from knowledge_base.errors import DocumentNotFoundError, EmbedderChangedError
+from knowledge_base.errors import EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.page_log import PageLogs
@@ -75,7 +75,7 @@ class Progress:
     file: int
     files: int
     name: str
-    stage: Literal["parse", "embed", "commit"]
+    stage: Literal["parse", "embed", "commit", "rebuild"]
     done: int
     total: int
 
@@ -186,7 +186,7 @@ class Ingestor:
                     continue
                 batches.add((position, file, document, chunks))
             batches.finish()
-        self._bring_up_to_date(key)
+        self.bring_up_to_date(key)
         return [results[position] for position in sorted(results)]
 
     def _read(
@@ -206,32 +206,16 @@ class Ingestor:
         if not result.retryable:
             self._page_logs.remove(file.sha256, self._parser.fingerprint)
 
-    def rebuild(
-        self, key: KnowledgeBaseKey, *, progress: Callable[[Progress], None] = lambda _: None
-    ) -> None:
-        """Parse, split and embed every document again as the settings are now.
+    def read(self, file: StoredFile, *, cancelled: Callable[[], bool]) -> tuple[ParsedDocument, list[Chunk]]:
+        """The file's text and chunks, read anew. Raises a `LoaderError`."""
+        found = self._read(file, lambda _done, _total: None, cancelled)
+        self._page_logs.remove(file.sha256, self._parser.fingerprint)
+        return found
 
-        The old state serves until all is ready, and stays when anything fails. Documents deleted or
-        replaced meanwhile are left as they are.
-        """
-        prepared = {}
-        infos = self._catalogue.documents(key.id)
-        for position, info in enumerate(infos):
-            try:
-                sha256 = self._catalogue.stored_sha256(key.id, info.id)
-            except DocumentNotFoundError:
-                continue  # deleted since the list was made
-            file = StoredFile(info.name, sha256, info.size, self._files.path(sha256))
-            progress(Progress(position, len(infos), info.name, "parse", position, len(infos)))
-            document = self._parser.parse(file.path, name=file.name)
-            chunks = self._splitter.split(document)
-            edited = self._catalogue.edited(key.id, file, chunks)
-            vectors = self._embed([*chunks, *edited], lambda _: None, lambda: False)
-            prepared[info.id] = _prepared(file, document, chunks, vectors)
-        fingerprint = self._embedder().fingerprint
-        self._catalogue.recommit(key, prepared, pipeline=self.pipeline, embedder=fingerprint)
-        self._indexes.drop(key.id)
-        self._bring_up_to_date(key)
+    @property
+    def fingerprint(self) -> str:
+        """Names the embedder."""
+        return self._embedder().fingerprint
 
     def _commit(
         self,
@@ -255,19 +239,21 @@ class Ingestor:
             return [failed(file.name, error, retryable=True) for _, file, *_ in batch]
         embedder = self._embedder().fingerprint
         progress(Progress(at, files, name, "commit", len(chunks), len(chunks)))
-        prepared = [_prepared(file, document, chunks, vectors) for _, file, document, chunks in batch]
+        prepared = [prepared_document(file, document, chunks, vectors) for _, file, document, chunks in batch]
         replaced = self._catalogue.digests(key.id, [file for _, file, *_ in batch])
         infos = self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=embedder)
-        self._bring_up_to_date(key, save=False)
+        self.bring_up_to_date(key, save=False)
         self._files.remove(replaced, unreferenced=self._catalogue.unreferenced)
         return [
             IngestedFile(file.name, "ready_with_problems" if info.problems else "ready", info, info.problems)
             for (_, file, *_), info in zip(batch, infos, strict=True)
         ]
 
-    def embed(self, chunks: Sequence[Chunk]) -> dict[bytes, np.ndarray]:
+    def embed(
+        self, chunks: Sequence[Chunk], *, cancelled: Callable[[], bool] = lambda: False
+    ) -> dict[bytes, np.ndarray]:
         """Vectors of shape (dimension,) by `chunk_rows.search_hash`. Raises a `ModelError`."""
-        return self._embed(chunks, lambda _: None, lambda: False)
+        return self._embed(chunks, lambda _: None, cancelled)
 
     def _embed(
         self, chunks: Sequence[Chunk], progress: Callable[[int], None], cancelled: Callable[[], bool]
@@ -297,7 +283,8 @@ class Ingestor:
             progress(start + len(part))
         return known
 
-    def _bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
+    def bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
+        """Let the index take in what was committed."""
         current = self._catalogue.present(key)
         if not current.embedder:
             return
@@ -326,9 +313,10 @@ def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedF
     return IngestedFile(name, "failed", None, (problem, *details.get("problems", ())), retryable)
 
 
-def _prepared(
+def prepared_document(
     file: StoredFile, document: ParsedDocument, chunks: Sequence[Chunk], vectors: Mapping[bytes, np.ndarray]
 ) -> PreparedDocument:
+    """What was made of a file, put together."""
     return PreparedDocument(
         file=file,
         format=document.format,

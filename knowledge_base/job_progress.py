@@ -14,7 +14,8 @@ class ProgressMeter:
     """Counts pages, chunks and bytes of a job over files of `sizes` bytes. Safe for threads."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
-        self._sizes = [max(size, 1) for size in sizes]
+        # A rebuild has no files of its own: its documents count like the pages of one.
+        self._sizes = [max(size, 1) for size in sizes] or [1]
         self._pages: dict[int, tuple[int, int]] = {}
         self._stored: set[int] = set()
         self._read = 0.0
@@ -28,7 +29,7 @@ class ProgressMeter:
         """Take in a report."""
         with self._lock:
             share = at.done / max(at.total, 1)
-            if at.stage == "parse":
+            if at.stage in {"parse", "rebuild"}:
                 self._pages[at.file] = (at.done, at.total)
                 self._pages_read += 1
                 self._read = sum(self._sizes[: at.file]) + self._sizes[at.file] * share

@@ -17,7 +17,7 @@ from knowledge_base.job_progress import ProgressMeter
 from knowledge_base.job_queue import ClaimedJob, JobQueue
 from knowledge_base.runner_lock import RunnerLock
 from knowledge_base.types import JobState
-from loaders.errors import LoadingCancelledError
+from loaders.errors import LoaderError, LoadingCancelledError
 from models.errors import ModelError
 
 logger = logging.getLogger(__name__)
@@ -158,7 +158,7 @@ class JobRunner:
         except LoadingCancelledError:
             suspended = self._stopping.is_set() and not control.was_cancelled
             state = "queued" if suspended else "cancelled"
-        except (KnowledgeBaseError, ModelError) as failure:
+        except (KnowledgeBaseError, LoaderError, ModelError) as failure:
             state, error = "failed", failure.code
         else:
             states = {file.state for file in self._queue.job(job.id).documents}

@@ -197,12 +197,20 @@ def kb_delete(output: Output, knowledge_base: str) -> None:
 @output_options
 def kb_rebuild(output: Output, knowledge_base: str) -> None:
     """按当前设置重新解析、切分和向量化 / Parse, split and embed again as the settings are now."""
-    from app import schemas
-
     with output.service() as service:
         info = service.rebuild_knowledge_base(knowledge_base, progress=output.progress)
-    schema = schemas.KnowledgeBase.model_validate(info)
-    output.result(schema.model_dump(mode="json"), f"{info.name}\t{info.documents}\t{info.chunks}")
+    output.knowledge_base(info)
+
+
+@kb.command("rollback")
+@_KB
+@output_options
+def kb_rollback(output: Output, knowledge_base: str) -> None:
+    """恢复到上次重建之前 / Go back to what was before the last rebuild."""
+    with output.service() as service:
+        service.rebuilds.rollback(service.key(knowledge_base))
+        info = service.knowledge_base(knowledge_base)
+    output.knowledge_base(info)
 
 
 cli.add_command(evaluate)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.service import Service
     from app.settings import Settings
     from knowledge_base.ingestion import Progress
+    from knowledge_base.types import KnowledgeBaseInfo
 
 
 class Share(click.FloatRange):
@@ -83,6 +84,13 @@ class Output:
         self.result({"documents": [d.model_dump(mode="json") for d in listed]}, "\n".join(lines))
         if any(document.state == "failed" for document in listed):
             raise click.exceptions.Exit(1)
+
+    def knowledge_base(self, info: KnowledgeBaseInfo) -> None:
+        """Print a knowledge base and its size."""
+        from app import schemas
+
+        schema = schemas.KnowledgeBase.model_validate(info)
+        self.result(schema.model_dump(mode="json"), f"{info.name}\t{info.documents}\t{info.chunks}")
 
     def note(self, text: str) -> None:
         """Show progress, on one line of a terminal."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import schemas
-from app.http.common import ServiceDep, Utf8Route
+from app.http.common import LanguageDep, ServiceDep, Utf8Route
 
 router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"], route_class=Utf8Route)
 
@@ -60,6 +60,24 @@ def change_knowledge_base(name: str, body: KnowledgeBaseChange, service: Service
     """Rename or describe a knowledge base."""
     info = service.update_knowledge_base(name, new_name=body.name, description=body.description)
     return schemas.KnowledgeBase.model_validate(info)
+
+
+@router.post("/{name}/rebuild", status_code=202)
+def rebuild_knowledge_base(name: str, service: ServiceDep, language: LanguageDep) -> schemas.Job:
+    """Read, split and embed all documents again in a job; the old state is searched until that is done."""
+    return schemas.job(service.submit_rebuild(name), language)
+
+
+@router.post("/{name}/rollback", status_code=202)
+def roll_back_knowledge_base(name: str, service: ServiceDep, language: LanguageDep) -> schemas.Job:
+    """Go back, in a job, to what was searched before the last rebuild."""
+    return schemas.job(service.submit_rebuild(name, back=True), language)
+
+
+@router.delete("/{name}/previous", status_code=204)
+def forget_previous(name: str, service: ServiceDep) -> None:
+    """Delete what is kept from before the last rebuild, to have its space."""
+    service.rebuilds.forget_previous(service.key(name))
 
 
 @router.delete("/{name}", status_code=204)

@@ -486,3 +486,14 @@ def test_chunks_by_hand(other: TestClient) -> None:
     assert found("年假") == [("年假共有二十天。", True)]
     assert other.delete(f"{address}/edits/{edit['id']}").status_code == 204
     assert found("年假") == [("年假共有三十天，须提前申请。", False)]
+
+
+def test_a_rebuild_is_a_job_that_can_be_rolled_back(other: TestClient) -> None:
+    text = "年假共有十五天，须提前申请。".encode()
+    finished(other, other.post(f"{BASE}/kb/documents", files=_files(("a.md", text))).json()["job_id"])
+    job = other.post(f"{BASE}/kb/rebuild")
+    assert (job.status_code, finished(other, job.json()["id"])["state"]) == (202, "done")
+    back = finished(other, other.post(f"{BASE}/kb/rollback").json()["id"])
+    assert (back["state"], back["error"]) == ("failed", "nothing_kept")
+    assert _error(other.delete(f"{BASE}/kb/previous")) == "nothing_kept"
+    assert _error(other.post(f"{BASE}/none/rebuild")) == "knowledge_base_not_found"

@@ -20,6 +20,7 @@ from knowledge_base.job_queue import JobQueue
 from knowledge_base.job_runner import JobRunner
 from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
+from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
 from knowledge_base.types import Hit
 from loaders.base import LoadOptions
@@ -109,6 +110,7 @@ class Home:
     queue: JobQueue
     lifecycle: DocumentLifecycle
     editor: ChunkEditor
+    rebuilder: Rebuilder
 
     def close(self) -> None:
         self.database.close()
@@ -232,6 +234,7 @@ def open_home(
         queue,
         lifecycle,
         editor,
+        Rebuilder(catalogue, files, indexes, ingestor),
     )
 
 

@@ -69,7 +69,7 @@ def test_a_chunk_that_is_switched_off_is_never_found_until_it_is_on_again(home: 
     home = open_home(home.folder)
     home.indexes.drop(home.key("k").id)
     assert home.found(LEAVE, "k") == set()
-    home.ingestor.rebuild(home.key("k"))
+    home.rebuilder.rebuild(home.key("k"))
     assert home.found(LEAVE, "k") == set()
     home.editor.change("k", document, chunk(home, document, LEAVE).id, enabled=True)
     assert home.found(LEAVE, "k") == {"a.md"}

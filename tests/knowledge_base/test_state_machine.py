@@ -119,7 +119,7 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
 
     @rule(knowledge_base=KNOWLEDGE_BASES)
     def rebuild(self, knowledge_base: str) -> None:
-        self.home.ingestor.rebuild(self.home.key(knowledge_base))
+        self.home.rebuilder.rebuild(self.home.key(knowledge_base))
 
     @rule()
     def restart(self) -> None:

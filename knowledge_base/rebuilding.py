@@ -1,0 +1,215 @@
+"""Reading, splitting and embedding a knowledge base again, behind what is searched meanwhile.
+
+Where the embedder or the pipeline has changed, a new generation of chunks grows beside the one that
+is searched, batch by batch; a rebuild that is stopped or killed goes on where it was. Documents that
+change meanwhile are read once more. One transaction then makes the new generation the one that is
+searched, and the old one is kept, to go back to, until the next rebuild.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, select
+
+from knowledge_base import chunk_editing, chunk_rows, document_rows, generation_rows
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
+from knowledge_base.document_rows import PreparedDocument
+from knowledge_base.errors import EmbedderChangedError, NothingKeptError
+from knowledge_base.files import FileStore, StoredFile
+from knowledge_base.indexes import IndexCache
+from knowledge_base.ingestion import COMMIT_CHUNKS, Ingestor, Progress, prepared_document
+from knowledge_base.tables import documents
+from loaders.document import Problem
+from loaders.errors import LoadingCancelledError
+
+_Staging = Callable[[Sequence[tuple[Row[Any], PreparedDocument]]], None]
+
+
+class Rebuilder:
+    """Rebuilds knowledge bases while they are searched, and takes a rebuild back."""
+
+    def __init__(
+        self, catalogue: Catalogue, files: FileStore, indexes: IndexCache, ingestor: Ingestor
+    ) -> None:
+        self._catalogue = catalogue
+        self._database = catalogue.database
+        self._files = files
+        self._indexes = indexes
+        self._ingestor = ingestor
+
+    def rebuild(
+        self,
+        key: KnowledgeBaseKey,
+        *,
+        progress: Callable[[Progress], None] = lambda _: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Parse, split and embed every document as the settings are now.
+
+        The old state serves until all is ready, and stays when anything fails: then what is done
+        waits for the next try. Raises `LoadingCancelledError` when cancelled, and a `LoaderError` or
+        `ModelError` for the first document that cannot be read or embedded.
+        """
+        embedder, pipeline = self._ingestor.fingerprint, self._ingestor.pipeline
+        with self._database.read() as connection:
+            inside = documents.c.knowledge_base_id == key.id
+            rows = connection.execute(select(documents).where(inside).order_by(documents.c.name)).all()
+        if rows and key.embedder == embedder and all(row.pipeline == pipeline for row in rows):
+            # With the same settings nothing can mix: each document is replaced as soon as it is ready.
+            self._read(rows, lambda batch: self._restore(key, batch), progress, cancelled)
+            self._ingestor.bring_up_to_date(key)
+            return
+        with self._database.write() as connection:
+            key = self._catalogue.locked(connection, key)
+            number = generation_rows.begin(connection, key.id, embedder=embedder, pipeline=pipeline)
+
+        def stage(batch: Sequence[tuple[Row[Any], PreparedDocument]]) -> None:
+            with self._database.write() as connection:
+                self._catalogue.locked(connection, key)
+                for row, document in batch:
+                    generation_rows.stage(
+                        connection, row, document, number=number, pipeline=pipeline, embedder=embedder
+                    )
+
+        self._switch(key, number, embedder, lambda rows: self._read(rows, stage, progress, cancelled))
+
+    def rollback(self, key: KnowledgeBaseKey) -> None:
+        """Search again what was searched before the last rebuild, which is kept in its place.
+
+        Documents that came or changed since are taken along as they are split now. Raises
+        `NothingKeptError`, and `EmbedderChangedError` when they need the former embedder.
+        """
+        with self._database.read() as connection:
+            kept = generation_rows.of_state(connection, key.id, "kept")
+        if kept is None:
+            raise NothingKeptError(f"nothing is kept of {key.name!r} from before a rebuild", name=key.name)
+        self._switch(key, kept.number, kept.embedder, lambda rows: self._adopt(key, rows, kept))
+
+    def forget_previous(self, key: KnowledgeBaseKey) -> None:
+        """Delete what is kept from before the last rebuild. Raises `NothingKeptError`."""
+        with self._database.write() as connection:
+            kept = generation_rows.of_state(connection, key.id, "kept")
+            if kept is None:
+                raise NothingKeptError(
+                    f"nothing is kept of {key.name!r} from before a rebuild", name=key.name
+                )
+            generation_rows.discard(connection, key.id, kept.number)
+        self._indexes.drop(key.id, generation=kept.number)
+
+    def _switch(
+        self, key: KnowledgeBaseKey, number: int, embedder: str, complete: Callable[[list[Row[Any]]], None]
+    ) -> None:
+        """Have the generation completed until nothing is out of date, then search it."""
+        while True:
+            with self._database.read() as connection:
+                rows = generation_rows.outdated(connection, key.id, number)
+            complete(rows)
+            self._index(key, number, embedder)
+            with self._database.write() as connection:
+                present = self._catalogue.locked(connection, key)
+                if generation_rows.outdated(connection, key.id, number):
+                    continue  # changed meanwhile
+                kept = generation_rows.of_state(connection, key.id, "kept")
+                if kept is not None and kept.number != number:
+                    generation_rows.discard(connection, key.id, kept.number)
+                generation_rows.switch(connection, key.id, number)
+            break
+        if kept is not None and kept.number != number:
+            self._indexes.drop(key.id, generation=kept.number)
+        present = self._catalogue.present(present)
+        self._index(present, number, embedder)
+        self._indexes.save(present, wholly=True)
+
+    def _index(self, key: KnowledgeBaseKey, number: int, embedder: str) -> None:
+        """Bring a generation's index up to date, so that no search has to wait for it."""
+        with self._database.read() as connection:
+            dimension = chunk_rows.dimension(connection, key.id, number)
+        if dimension is not None:
+            self._indexes.index(replace(key, generation=number, embedder=embedder), dimension=dimension)
+
+    def _read(
+        self,
+        rows: Sequence[Row[Any]],
+        store: _Staging,
+        progress: Callable[[Progress], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Read and embed the documents' files, giving them to `store` in batches."""
+        batch: list[tuple[Row[Any], StoredFile, Any]] = []
+
+        def flush() -> None:
+            texts = [chunk for *_, (_, chunks) in batch for chunk in chunks]
+            for _, file, (_, chunks) in batch:
+                texts.extend(self._catalogue.edited(batch[0][0].knowledge_base_id, file, chunks))
+            vectors = self._ingestor.embed(texts, cancelled=cancelled)
+            store(
+                [
+                    (row, prepared_document(file, document, chunks, vectors))
+                    for row, file, (document, chunks) in batch
+                ]
+            )
+            batch.clear()
+
+        for position, row in enumerate(rows):
+            if cancelled():
+                raise LoadingCancelledError("cancelled while rebuilding")
+            progress(Progress(0, 1, row.name, "rebuild", position, len(rows)))
+            file = StoredFile(row.name, row.sha256, row.size, self._files.path(row.sha256))
+            with self._database.read() as connection:
+                if not document_rows.unchanged_since(connection, row):
+                    continue  # deleted or changed since the list was made
+            batch.append((row, file, self._ingestor.read(file, cancelled=cancelled)))
+            if sum(len(chunks) for *_, (_, chunks) in batch) >= COMMIT_CHUNKS:
+                flush()
+        if batch:
+            flush()
+
+    def _restore(self, key: KnowledgeBaseKey, batch: Iterable[tuple[Row[Any], PreparedDocument]]) -> None:
+        embedder, pipeline = self._ingestor.fingerprint, self._ingestor.pipeline
+        with self._database.write() as connection:
+            if self._catalogue.locked(connection, key).embedder != embedder:
+                raise EmbedderChangedError(f"{key.name!r} was rebuilt meanwhile", name=key.name)
+            for row, document in batch:
+                if document_rows.unchanged_since(connection, row):
+                    document_rows.replace(
+                        connection, key.id, row.id, document, pipeline=pipeline, embedder=embedder
+                    )
+            note_change(connection, key.id, embedder=embedder)
+
+    def _adopt(self, key: KnowledgeBaseKey, rows: Sequence[Row[Any]], kept: Row[Any]) -> None:
+        """Take documents over into the kept generation as they are split now."""
+        for row in rows:
+            with self._database.read() as connection:
+                chunks = [chunk for _, chunk in chunk_editing.as_read(connection, row.id)]
+            file = StoredFile(row.name, row.sha256, row.size, self._files.path(row.sha256))
+            texts = [*chunks, *self._catalogue.edited(key.id, file, chunks)]
+            hashes = {chunk_rows.search_hash(chunk) for chunk in texts}
+            with self._database.read() as connection:
+                vectors = chunk_rows.known_vectors(connection, hashes, kept.embedder)
+            if hashes - vectors.keys():
+                if kept.embedder != self._ingestor.fingerprint:
+                    raise EmbedderChangedError(
+                        f"{row.name!r} came or changed after the rebuild; set the former embedder again",
+                        name=key.name,
+                    )
+                vectors = self._ingestor.embed(texts)
+            document = PreparedDocument(
+                file=file,
+                format=row.format,
+                pages=row.pages,
+                problems=tuple(Problem(**problem) for problem in row.problems),
+                chunks=chunks,
+                vectors=vectors,
+            )
+            with self._database.write() as connection:
+                generation_rows.stage(
+                    connection,
+                    row,
+                    document,
+                    number=kept.number,
+                    pipeline=row.pipeline,
+                    embedder=kept.embedder,
+                )
