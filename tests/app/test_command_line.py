@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -336,6 +338,35 @@ def test_problems_are_told_in_the_readers_language(
     assert problem["message"].startswith("这些行缺少问题或答案：3")
     (listed,) = zhiwen("documents", "kb", "--json").json["documents"]
     assert listed["problems"] == [problem]
+
+
+def test_the_answer_of_a_faq_pair_comes_whole(zhiwen: Zhiwen, tmp_path: Path) -> None:
+    steps = "".join(f"第{n}步，在第{n}个页面填写表格并提交主管审核。" for n in range(1, 40))
+    pairs = f"问题,答案\n如何申请VPN账号？,{steps}\n年假，到底有几天?,满一年五天。\n"
+    (tmp_path / "faq.csv").write_text(pairs, encoding="utf-8")
+    assert zhiwen("ingest", "kb", "faq.csv").status == 0
+    for question in ("如何申请VPN账号？", "如何申请ＶＰＮ账号", " 如何申请vpn账号?? "):
+        answer = zhiwen("ask", question, "--kb", "kb", "--json").json["answer"]
+        assert re.sub(r"\s*\[\d\]\s*", "", answer) == steps
+    answer = zhiwen("ask", "年假到底有几天", "--kb", "kb", "--json").json
+    assert answer["answer"].startswith("满一年五天。")
+
+
+def test_a_file_without_text_says_why_page_by_page(zhiwen: Zhiwen, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        packed.writestr("甲.pdf", b"%PDF-1.4 cut")
+        packed.writestr("乙.txt", "")
+    (document,) = zhiwen("ingest", "kb", "a.zip", "--json").json["documents"]
+    assert document["state"] == "failed"
+    assert [(p["code"], p["page"]) for p in document["problems"]] == [
+        ("no_text", None),
+        ("unreadable_member", 1),
+        ("unreadable_member", 2),
+    ]
+    assert document["problems"][2]["message"] == (
+        "乙.txt: A file inside cannot be read: "
+        "The file 乙.txt is empty (0 bytes). Check it and upload it again."
+    )
 
 
 def test_texts_for_the_terminal(zhiwen: Zhiwen, papers: Path) -> None:
