@@ -29,6 +29,8 @@ def clean(text: str) -> str:
 
 def clean_line(text: str) -> str:
     """Like `clean` for text of one line: runs of white space become one space."""
+    if text.isalnum():  # as most cells of tables are: nothing to drop, no space
+        return text
     return _SPACES.sub(" ", clean(text).replace("\n", " ")).strip()
 
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loaders.base import LoadOptions
+from loaders.cleaning import clean_line
 from loaders.encodings import decode
 from loaders.errors import LoaderError, UnsupportedFormatError
 from loaders.registry import find_loader, parse_file
@@ -71,6 +72,14 @@ def test_decoding_gives_text_that_can_be_stored_or_refuses(data: bytes) -> None:
     except UnsupportedFormatError:
         return
     decoded.text.encode()
+
+
+@given(text=st.text(max_size=40))
+@settings(max_examples=200, deadline=None)
+def test_a_cleaned_line_is_one_line_without_invisible_characters(text: str) -> None:
+    line = clean_line(text)
+    assert line == clean_line(line) == clean_line(f" {text}\n")
+    assert not set(line) & set("\r\n\t\x00\u00ad\u200b\u2028\ufeff")
 
 
 @given(rows=st.lists(st.lists(_CHINESE, min_size=3, max_size=3), min_size=2, max_size=8))
