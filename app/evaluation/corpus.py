@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from app.composition import build_service
@@ -106,7 +107,6 @@ class Corpora:
                 }
             )
             models = self.settings.models_folder
-
             service = build_service(settings, model_folder=models, embedder=embedder)
             try:
                 service.warm_up()  # so that loading the model does not count as embedding
@@ -134,24 +134,26 @@ class Corpora:
     def _documents(self) -> dict[str, tuple[str, Callable[[], Iterable[bytes]]]]:
         """By name, what decides whether a document is held out, and its bytes."""
         if self.questions.documents is not None:
-            return {
-                name: (text, lambda text=text: [text.encode()])  # type: ignore[misc]
-                for name, text in self.questions.documents.items()
-            }
-        service, found = self.service(), {}
+            return {n: (text, partial(_encoded, text)) for n, text in self.questions.documents.items()}
+        service = self.service()
+        found: dict[str, tuple[str, Callable[[], Iterable[bytes]]]] = {}
         for knowledge_base in self.knowledge_bases:
             for info in service.documents(knowledge_base):
                 path = service.document_file(knowledge_base, info.id)
                 # Of a name in several knowledge bases the last stands for all.
-                found[info.name] = (info.name, lambda path=path: _blocks(path))
+                found[info.name] = (info.name, partial(_blocks, path))
         self._check_sources(found)
-        return found  # type: ignore[return-value]
+        return found
 
     def _check_sources(self, names: Iterable[str]) -> None:
         named = {source for question in self.questions.questions for source in question.sources}
         if missing := sorted(named - set(names)):
             reason = f"no such document: {', '.join(missing[:10])}"
             raise EvaluationFileError(reason, name=self.questions.name, reason=reason)
+
+
+def _encoded(text: str) -> list[bytes]:
+    return [text.encode()]
 
 
 def _blocks(path: Path) -> Iterator[bytes]:

@@ -59,22 +59,26 @@ class QuestionSet:
 
 
 def read_question_set(path: Path, *, limit: int | None = None) -> QuestionSet:
-    """Read a set: CSV and JSONL of question, answer and source by their suffix, else SQuAD.
+    """Read a set: CSV and JSONL of question, answer and source by their suffix, else JSON.
 
-    `limit` bounds the passages of SQuAD and the questions of the others. The columns of a table
-    are found by their names, Chinese or English, as those of FAQ files. Raises
-    `EvaluationFileError`.
+    JSON is SQuAD, or has objects as in JSONL in a list `questions`. `limit` bounds the passages of
+    SQuAD and the questions of the others. The columns of a table are found by their names, Chinese
+    or English, as those of FAQ files. Raises `EvaluationFileError`.
     """
-    suffix = path.suffix.lower()
-    if suffix not in _TABLES | {".jsonl"}:
-        passages, empty = read_squad(path)
-        return _of_passages(path, passages[:limit], empty)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise EvaluationFileError(str(error), name=path.name, reason=error.strerror or "") from error
-    text = decode(content).text
-    rows = list(_table(path, text) if suffix in _TABLES else _lines(path, text))
+    suffix = path.suffix.lower()
+    if suffix in _TABLES:
+        rows = list(_table(path, decode(content).text))
+    elif suffix == ".jsonl":
+        rows = list(_lines(path, decode(content).text))
+    elif (entries := _listed(content)) is not None:
+        rows = [_question(path, number, entry) for number, entry in enumerate(entries, start=1)]
+    else:
+        passages, empty = read_squad(path)
+        return _of_passages(path, passages[:limit], empty)
     questions = tuple(question for question in rows if question.text)[:limit]
     if not questions:
         raise EvaluationFileError(f"{path} holds no questions", name=path.name, reason="no questions")
@@ -84,11 +88,7 @@ def read_question_set(path: Path, *, limit: int | None = None) -> QuestionSet:
 
 def sample_set() -> QuestionSet:
     """The questions over the sample documents."""
-    content = _SAMPLES.read_bytes()
-    questions = tuple(
-        _question(_SAMPLES, n, entry) for n, entry in enumerate(json.loads(content)["questions"])
-    )
-    return QuestionSet(_SAMPLES.name, _digest(content), questions)
+    return read_question_set(_SAMPLES)
 
 
 def _of_passages(path: Path, passages: list[Passage], empty: int) -> QuestionSet:
@@ -102,6 +102,16 @@ def _of_passages(path: Path, passages: list[Passage], empty: int) -> QuestionSet
     )
     documents = {name: text for text, name in names.items()}
     return QuestionSet(path.name, _digest(path.read_bytes()), questions, documents, len(passages), empty)
+
+
+def _listed(content: bytes) -> list[Any] | None:
+    """The list `questions` of a JSON file; None where there is none."""
+    try:
+        data = json.loads(content)
+    except ValueError:
+        return None
+    entries = data.get("questions") if isinstance(data, dict) else None
+    return entries if isinstance(entries, list) else None
 
 
 def _digest(content: bytes) -> str:

@@ -128,6 +128,11 @@ def test_a_missing_file(tmp_path: Path, name: str) -> None:
             '{"question": "几天？", "answer": "10天", "source": "手册.md"}\n\n'
             '{"问题": "谁写的？", "答案": null, "来源": []}\n{"q": " ", "a": ["无"]}\n',
         ),
+        (
+            "set.json",
+            '{"questions": [{"question": "几天？", "answer": "10天", "document": "手册.md"},'
+            '{"question": "谁写的？", "answer": null}, {"question": ""}]}',
+        ),
     ],
 )
 def test_tables_of_questions(tmp_path: Path, name: str, content: str) -> None:
