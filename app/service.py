@@ -18,6 +18,7 @@ from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
+from knowledge_base.disk_reserve import DiskReserve
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache, IndexReport
@@ -78,6 +79,7 @@ class Service:
         self._parts = parts
         self.settings = parts.settings
         self.integrity = parts.integrity
+        self._reserve = DiskReserve(parts.settings.data_dir / "reserve")
         self.models = parts.models
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks
@@ -88,6 +90,7 @@ class Service:
 
     def start(self) -> None:
         """Clean up after a killed process and begin to work through the jobs."""
+        self._reserve.keep()
         self._parts.files.sweep(self._parts.catalogue.referenced())
         self._runner = JobRunner(
             self._parts.catalogue,
@@ -143,7 +146,7 @@ class Service:
 
     def delete_knowledge_base(self, name: str) -> None:
         """Delete a knowledge base with its documents, its index and the files that only it used."""
-        key, digests = self._parts.catalogue.delete(name)
+        key, digests = self._reserve.spend(lambda: self._parts.catalogue.delete(name))
         self._parts.indexes.drop(key.id)
         self._remove_unreferenced(digests)
         self._give_back_space()
@@ -253,7 +256,7 @@ class Service:
         """Delete a document; it is found no more as soon as this returns."""
         key = self._parts.catalogue.key(knowledge_base)
         sha256 = self._parts.catalogue.stored_sha256(key.id, document_id)
-        self._parts.catalogue.delete_document(key.id, document_id)
+        self._reserve.spend(lambda: self._parts.catalogue.delete_document(key.id, document_id))
         self._remove_unreferenced({sha256})
         self._give_back_space()
 
@@ -435,3 +438,4 @@ class Service:
             logger.warning("the space of what was deleted is not given back: %s", error.code)
         else:
             logger.debug("%d bytes given back", freed)
+        self._reserve.keep()

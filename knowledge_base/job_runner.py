@@ -131,7 +131,8 @@ class JobRunner:
         while not self._stopping.is_set():
             job = None
             try:
-                self._queue.write_ends()
+                with suppress(DataFolderError):  # told all the same, and tried again
+                    self._queue.write_ends()
                 self._take_up_lost()
                 job = self._queue.claim(self._lock.id)
                 if job is None:
@@ -141,6 +142,11 @@ class JobRunner:
                 with log_context.about(job=job.id):
                     self._work(job)
                 self.wake()  # a job that waited for this one may begin
+            except DataFolderError as error:
+                logger.warning("no job can be taken: %s", error)
+                if job is not None:
+                    self._end_failed(job)
+                self._stopping.wait(_LOST_SECONDS)
             except Exception:
                 logger.exception("job runner", extra={"job": job.id if job else None})
                 if job is not None:

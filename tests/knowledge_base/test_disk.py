@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from knowledge_base.disk_reserve import DiskReserve
 from knowledge_base.errors import DataFolderError, DiskFullError
 from knowledge_base.job_runner import JobRunner
 from tests.knowledge_base.doubles import Home
@@ -93,3 +95,22 @@ def test_what_fails_while_tidying_up_does_not_change_how_the_job_ended(home: Hom
     assert ended(home, job_id).state == "done"
     runner.stop()
     assert home.queue.job(job_id).state == "done"
+
+
+def test_deleting_takes_the_room_set_aside(tmp_path: Path) -> None:
+    reserve = DiskReserve(tmp_path / "reserve", size=1000)
+    reserve.keep()
+    assert (tmp_path / "reserve").stat().st_size == 1000
+    tries: list[bool] = []
+
+    def delete() -> str:
+        tries.append((tmp_path / "reserve").exists())
+        if tries[-1]:
+            full()
+        return "deleted"
+
+    assert reserve.spend(delete) == "deleted"
+    assert tries == [True, False]
+    with pytest.raises(DiskFullError):
+        reserve.spend(full)
+    DiskReserve(tmp_path / "no folder" / "reserve").keep()
