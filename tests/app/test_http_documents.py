@@ -8,6 +8,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
@@ -16,6 +17,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from app.pages.uploads import take_in
 from app.service import Service
 from tests.app.bad_files import bad_files
 from tests.app.conftest import BRANCH, HANDBOOK, KB, MANUAL, SAMPLES, MakeService, files_below, finished
@@ -226,6 +228,20 @@ def test_files_of_one_name_are_not_taken_in(other: TestClient, names: tuple[str,
     assert response.json()["error"]["details"] == {"names": unicodedata.normalize("NFC", names[0])}
     assert _stored(other) == {}
     assert other.get("/api/jobs").json() == {"jobs": []}
+
+
+def test_the_pages_take_in_no_files_of_one_name(make_service: MakeService, tmp_path: Path) -> None:
+    service = make_service()
+    service.create_knowledge_base("kb")
+    paths = [tmp_path / "uploads" / folder / "a.md" for folder in "xy"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+        path.write_text(str(path), encoding="utf-8")
+    job, rejected = take_in(service, "kb", paths, "en")
+    assert job is None
+    assert [name for name, _ in rejected] == ["a.md", "a.md"]
+    assert "one name: a.md" in rejected[0][1]
+    assert files_below(service.settings.data_dir / "files") == {}
 
 
 def test_an_upload_ends_where_the_limit_is(other: TestClient) -> None:
