@@ -33,7 +33,7 @@ from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
 from models.registry import load_embedder
 from models.reranker import CrossEncoderReranker
-from vectorstore.calibration import Calibration
+from vectorstore.calibration import Calibrations
 from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
@@ -136,13 +136,6 @@ def build_service(
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
     page_logs = PageLogs(folder / "pages")
-    calibration = Calibration.default().weighted(*weights)
-    indexes = IndexCache(
-        database,
-        folder / "indexes",
-        make=lambda dimension: HybridIndex(dimension, calibration=calibration),
-        load=lambda path: HybridIndex.load(path, calibration=calibration),
-    )
     lazy_embedder = Lazy(
         lambda: (
             embedder
@@ -154,8 +147,18 @@ def build_service(
             )
         )
     )
+    # Not before the embedder is there: each has a calibration of its own.
+    calibration = Lazy(
+        lambda: calibrations(cache).of(lazy_embedder().fingerprint).weighted(*weights),
+    )
+    indexes = IndexCache(
+        database,
+        folder / "indexes",
+        make=lambda dimension: HybridIndex(dimension, calibration=calibration()),
+        load=lambda path: HybridIndex.load(path, calibration=calibration()),
+    )
     parser = FileParser(settings, model_folder=cache.absolute())
-    splitter = _splitter(settings.splitter)
+    splitter = make_splitter(settings.splitter)
     reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
 
     models = ChatModels(settings.answering.models, default=settings.answering.model)
@@ -203,10 +206,15 @@ def build_service(
             chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedder=lazy_embedder),
             rebuilds=Rebuilder(catalogue, files, indexes, ingestor),
             check_file=parser.check,
-            default_threshold=calibration.threshold,
+            default_threshold=lambda: calibration().threshold,
             close=close,
         )
     )
+
+
+def calibrations(model_folder: Path) -> Calibrations:
+    """The calibrations of embedders, which lie beside the models."""
+    return Calibrations(model_folder / "calibrations")
 
 
 def prepare_models(settings: Settings) -> None:
@@ -217,7 +225,8 @@ def prepare_models(settings: Settings) -> None:
         _recogniser(settings.ocr, cache.absolute()).load()
 
 
-def _splitter(settings: SplitterSettings) -> Splitter:
+def make_splitter(settings: SplitterSettings) -> Splitter:
+    """The splitter of the settings."""
     if settings.name == "recursive":
         from langchain_text_splitters import RecursiveCharacterTextSplitter
 

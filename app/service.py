@@ -68,7 +68,7 @@ class Parts:
     rebuilds: Rebuilder
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
-    default_threshold: float
+    default_threshold: Callable[[], float]
     close: Callable[[], None]
 
 
@@ -386,7 +386,7 @@ class Service:
         for value in (threshold, self.settings.retrieval.threshold):
             if value is not None:
                 return value
-        return self._parts.default_threshold
+        return self._parts.default_threshold()
 
     def ingestion_seconds(self) -> dict[str, float]:
         """Time spent so far in each stage of ingestion: parse, embed, index."""

@@ -7,24 +7,33 @@ of the questions asked can be answered.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from vectorstore.errors import IndexFilesError
+from vectorstore.lexical import LexicalParts
+
+logger = logging.getLogger(__name__)
 
 FILE = Path(__file__).with_name("calibration.json")
-PARTS = ("cosine", "phrases", "characters", "window", "rarest", "missing_words")
-"""Columns of the parts, in order; the last is a share that is missing."""
+WORDS_FILE = Path(__file__).with_name("calibration_words.json")
+"""Fitted without cosines, for embedders whose cosines nothing is known of."""
+CALIBRATED = "multilingual-e5-small/"
+"""What the fingerprints of the embedder begin with that `FILE` was fitted for, whatever runs it."""
+PARTS = ("cosine", *(part.name for part in fields(LexicalParts)))
+"""Columns of the parts, in order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A logistic model over `PARTS`, fitted for one embedder by `benchmarks/calibrate.py`.
+    """A logistic model over `PARTS`, fitted for one embedder by `vectorstore.fitting`.
 
     J. Platt, "Probabilistic Outputs for Support Vector Machines" (1999).
     """
@@ -70,7 +79,53 @@ class Calibration:
             raise IndexFilesError(f"no calibration can be read from {path}: {error}") from error
 
     @classmethod
+    def unfitted(cls) -> Calibration:
+        """What says the same of every hit, for an index whose parts are to be fitted."""
+        return cls(weights=dict.fromkeys(PARTS, 0.0), intercept=0.0, threshold=0.5)
+
+    @classmethod
     @lru_cache(maxsize=1)
     def default(cls) -> Calibration:
         """The calibration of the default embedder."""
         return cls.load(FILE)
+
+    @classmethod
+    @lru_cache(maxsize=1)
+    def words(cls) -> Calibration:
+        """The calibration that goes by words alone."""
+        return cls.load(WORDS_FILE)
+
+
+class Calibrations:
+    """The calibration of each embedder: one that was made here, else the one that is shipped.
+
+    An embedder that has neither is served by words alone, because its cosines may lie anywhere.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def of(self, fingerprint: str) -> Calibration:
+        """The calibration of the embedder with that fingerprint.
+
+        Raises `IndexFilesError` when its file is damaged.
+        """
+        file = self._file(fingerprint)
+        if file.exists():
+            return Calibration.load(file)
+        if fingerprint.startswith(CALIBRATED):
+            return Calibration.default()
+        logger.warning("the embedder %s has no calibration: passages are judged by their words", fingerprint)
+        return Calibration.words()
+
+    def save(self, fingerprint: str, calibration: Calibration) -> Path:
+        """Keep the calibration of an embedder, and return its file."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        file = self._file(fingerprint)
+        part = file.with_suffix(".part")
+        calibration.save(part)
+        part.replace(file)
+        return file
+
+    def _file(self, fingerprint: str) -> Path:
+        return self._folder / f"{hashlib.sha256(fingerprint.encode()).hexdigest()[:32]}.json"

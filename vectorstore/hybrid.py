@@ -10,6 +10,7 @@ import uuid
 import zlib
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -152,15 +153,7 @@ class HybridIndex:
         texts = self._keyword.texts(cosines)
         rows = np.empty((len(texts), len(PARTS)))
         for row, (entry, folded) in zip(rows, texts.items(), strict=True):
-            found = lexical.compare(asked, folded)
-            row[:] = (
-                cosines[entry],
-                found.phrases,
-                found.characters,
-                found.window,
-                found.rarest,
-                found.missing_words,
-            )
+            row[:] = (cosines[entry], *astuple(lexical.compare(asked, folded)))
         return list(texts), rows
 
     def wait(self) -> None:

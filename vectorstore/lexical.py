@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from vectorstore.chinese import is_han, terms
@@ -14,6 +14,12 @@ LONGEST_QUESTION = 4_000
 """Characters of a question that are looked at."""
 WINDOW = 50
 """Characters within which terms count as standing together, about one Chinese sentence."""
+CLAUSE = 25
+"""The same of a clause."""
+SENTENCES = 100
+"""The same of two or three sentences."""
+UNIT = 50.0
+"""Weight of a question of about eight words."""
 OCCURRENCES = 8
 """Places looked at of one term in one text."""
 
@@ -31,18 +37,30 @@ _FUNCTION_WORDS = re.compile(
 )
 
 
+_GRAMMAR = frozenset(
+    "的了是在和与及或有被把对从由到为以其之也都而于将并等这那个一不就又向让给所且则若因但该此它他她们我你您吗呢啊吧请"
+)
+"""Characters that hold a sentence together; a pair with one of them is rarely a word."""
+LIGHT = 0.5
+"""Weight of a single character beside that of a pair, where both count together."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """The terms of a question with their weights, a term's inverse document frequency.
 
     `characters` are single Chinese characters, `phrases` pairs of them and words; words (Latin
-    letters, digits) are named again in `words`, and the three heaviest phrases in `rarest`.
+    letters, digits) are named again in `words`, and the three heaviest phrases in `rarest`. `names`
+    and `name_characters` are those without the characters of grammar, and `content` both together.
     """
 
     characters: dict[str, float]
     phrases: dict[str, float]
     words: tuple[str, ...]
     rarest: tuple[str, ...]
+    names: dict[str, float]
+    name_characters: dict[str, float]
+    content: dict[str, float]
 
     @property
     def terms(self) -> list[str]:
@@ -57,7 +75,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class LexicalParts:
-    """Shares of the question's weight, each in [0, 1]."""
+    """Shares of the question's weight, each in [0, 1]; weights in units of `UNIT` where it says so."""
 
     phrases: float
     """Covered by the text, of the pairs and words."""
@@ -69,6 +87,20 @@ class LexicalParts:
     """Covered by the text, of the three rarest."""
     missing_words: float
     """Of numbers and Latin words that the text lacks."""
+    names: float
+    """Covered by the text, of the pairs and words without grammar."""
+    name_characters: float
+    """The same of single characters."""
+    clause: float
+    """Covered by the best `CLAUSE` characters, of pairs, words and characters without grammar."""
+    sentences: float
+    """Covered by the best `SENTENCES` characters, of the same."""
+    names_nearby: float
+    """Covered by the best `SENTENCES` characters, of the pairs and words without grammar."""
+    missing_weight: float
+    """Weight of all that the text lacks of the pairs and words without grammar, in units."""
+    missing_most: float
+    """Weight of the heaviest of them, in units."""
 
 
 def question(folded: str, idf: Callable[[str], float]) -> Question:
@@ -84,7 +116,10 @@ def question(folded: str, idf: Callable[[str], float]) -> Question:
     phrases = _heaviest({t: w for t, w in weights.items() if not (len(t) == 1 and is_han(t))})
     words = tuple(term for term in phrases if not is_han(term[0]))
     rarest = tuple(sorted(phrases, key=lambda term: (-phrases[term], term))[:3])
-    return Question(characters, phrases, words, rarest)
+    names = {t: w for t, w in phrases.items() if not is_han(t) or _GRAMMAR.isdisjoint(t)} or phrases
+    name_characters = {t: w for t, w in characters.items() if t not in _GRAMMAR} or characters
+    both = {**names, **{t: LIGHT * w for t, w in name_characters.items()}}
+    return Question(characters, phrases, words, rarest, names, name_characters, both)
 
 
 def _heaviest(weights: dict[str, float]) -> dict[str, float]:
@@ -96,47 +131,67 @@ def _heaviest(weights: dict[str, float]) -> dict[str, float]:
 
 def compare(asked: Question, folded: str) -> LexicalParts:
     """Compute the parts for a folded text."""
+    covered: set[str] = {term for term in asked.terms if term in folded}
+    phrases, names = asked.phrases, asked.names
+    places = _places(covered & (phrases.keys() | asked.content.keys()), folded)
+    missing = [weight for term, weight in names.items() if term not in covered]
+    return LexicalParts(
+        phrases=_share(phrases, covered),
+        characters=_share(asked.characters, covered),
+        window=_best_window(places, phrases, WINDOW),
+        rarest=_share({term: phrases[term] for term in asked.rarest}, covered),
+        missing_words=_missing_words(asked, covered),
+        names=_share(names, covered),
+        name_characters=_share(asked.name_characters, covered),
+        clause=_best_window(places, asked.content, CLAUSE),
+        sentences=_best_window(places, asked.content, SENTENCES),
+        names_nearby=_best_window(places, names, SENTENCES),
+        missing_weight=sum(missing) / UNIT,
+        missing_most=max(missing, default=0.0) / UNIT,
+    )
+
+
+def _places(terms_there: Collection[str], folded: str) -> list[tuple[int, str]]:
+    """Where the terms stand, in order; no more than `OCCURRENCES` of each."""
     places: list[tuple[int, str]] = []
-    covered: set[str] = set()
-    for term in asked.phrases:
+    for term in terms_there:
         place = folded.find(term)
-        if place >= 0:
-            covered.add(term)
         for _ in range(OCCURRENCES):
             if place < 0:
                 break
             places.append((place, term))
             place = folded.find(term, place + 1)
     places.sort()
-    phrases, characters = asked.phrases, asked.characters
-    total = sum(phrases.values())
-    return LexicalParts(
-        phrases=_share(phrases, covered, total),
-        characters=_share(characters, [t for t in characters if t in folded], sum(characters.values())),
-        window=min(1.0, _best_window(places, phrases) / total) if total else 0.0,
-        rarest=_share(phrases, covered.intersection(asked.rarest), sum(phrases[t] for t in asked.rarest)),
-        missing_words=_share(phrases, [t for t in asked.words if t not in covered], total),
-    )
+    return places
 
 
-def _share(weights: dict[str, float], part: Sequence[str] | set[str], total: float) -> float:
-    return min(1.0, sum(weights[term] for term in part) / total) if total else 0.0
+def _share(weights: Mapping[str, float], covered: Collection[str]) -> float:
+    total = sum(weights.values())
+    return min(1.0, sum(w for term, w in weights.items() if term in covered) / total) if total else 0.0
 
 
-def _best_window(places: Sequence[tuple[int, str]], weights: dict[str, float]) -> float:
-    """The largest weight of different terms that begin within `WINDOW` characters."""
+def _missing_words(asked: Question, covered: Collection[str]) -> float:
+    total = sum(asked.phrases.values())
+    missing = sum(asked.phrases[term] for term in asked.words if term not in covered)
+    return min(1.0, missing / total) if total else 0.0
+
+
+def _best_window(places: Sequence[tuple[int, str]], weights: Mapping[str, float], width: int) -> float:
+    """The largest share of the weights whose terms begin within `width` characters."""
     inside: dict[str, int] = {}
     best = weight = 0.0
     first = 0
-    for place, term in places:
+    relevant = [(place, term) for place, term in places if term in weights]
+    for place, term in relevant:
         if not inside.get(term):
             weight += weights[term]
         inside[term] = inside.get(term, 0) + 1
-        while place - places[first][0] > WINDOW:
-            left = places[first][1]
+        while place - relevant[first][0] > width:
+            left = relevant[first][1]
             inside[left] -= 1
             if not inside[left]:
                 weight -= weights[left]
             first += 1
         best = max(best, weight)
-    return best
+    total = sum(weights.values())
+    return min(1.0, best / total) if total else 0.0

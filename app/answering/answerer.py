@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from app.answering.citations import (
@@ -17,7 +17,7 @@ from app.answering.citations import (
     supporting_span,
     without_marks,
 )
-from app.answering.followups import standalone_question
+from app.answering.followups import new_topic, speaks_of, standalone_question
 from app.answering.prompt import Budget, build_prompt
 from app.answering.prompt_files import Prompts
 from app.answering.quoting import Quote, quote
@@ -96,6 +96,8 @@ class Answerer:
         )
         clock.stage("rewrite")
         retrieval = self._search(standalone)
+        if self._chat_model is None and standalone != question:
+            retrieval = _about(new_topic(question), retrieval)
         clock.stage("search")
         if not retrieval.hits:
             yield from self._refuse(question, standalone, clock)
@@ -194,6 +196,13 @@ class Answerer:
         return self._chat_model.name if self._chat_model else QUOTE_MODEL
 
 
+def _about(topic: str, retrieval: Retrieval) -> Retrieval:
+    """What was found for "X呢？", as far as it speaks of X: the older topic alone answers nothing."""
+    if not topic:
+        return retrieval
+    return replace(retrieval, hits=[hit for hit in retrieval.hits if speaks_of(topic, _everything(hit))])
+
+
 def _readable(quoted: Quote) -> str:
     """The quoted text; a row of a table is nothing without the header above it."""
     return "\n".join(part for part in (quoted.header, quoted.text.strip()) if part)
@@ -201,7 +210,7 @@ def _readable(quoted: Quote) -> str:
 
 def _everything(hit: Hit) -> str:
     """All that a model was shown of a passage."""
-    return "\n".join((hit.document, " ".join(hit.heading_path), hit.question, hit.header, hit.text))
+    return "\n".join((hit.document, " ".join(hit.heading_path), hit.question, hit.header, hit.in_context))
 
 
 def _spoken(chat: ChatModel, messages: Sequence[BaseMessage]) -> Iterator[str | Waiting]:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from app.answering.types import Turn
 from app.messages import Language, text_language
-from vectorstore.chinese import fold
+from vectorstore.chinese import fold, terms
 
-__all__ = ["Turn", "leans", "standalone_question"]
+__all__ = ["Turn", "leans", "new_topic", "speaks_of", "standalone_question"]
 
 _PROMPTS = Path(__file__).parent / "prompts"
 TURNS = 4
@@ -97,6 +97,21 @@ def leans(question: str) -> bool:
     return weight <= (
         FEW_AFTER_OPENING if _OPENING.match(folded) or _NO_SUBJECT.match(folded) else FEW_CHARACTERS
     )
+
+
+def new_topic(question: str) -> str:
+    """The X of a follow-up "X呢？" or "what about X?", folded; empty for any other question."""
+    about = _WHAT_ABOUT.match(_trim(fold(question)))
+    topic = _OPENING.sub("", about["han"] or about["latin"]).strip() if about else ""
+    return topic if _weight(topic) <= SHORT_TOPIC else ""
+
+
+def speaks_of(topic: str, text: str) -> bool:
+    """Whether a text holds any word of a folded topic: a pair of characters, or a Latin word."""
+    found = terms(topic)
+    words = [term for term in found if len(term) > 1 or term.isascii()] or found
+    folded = fold(text)
+    return not words or any(word in folded for word in words)
 
 
 def _by_rules(question: str, earlier: Sequence[str]) -> str:

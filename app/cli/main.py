@@ -275,6 +275,16 @@ def models_convert(output: Output, folder: Path, out: Path, family: str | None) 
     convert_model(output, folder, out, family=family)
 
 
+@models.command("calibrate")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@output_options
+def models_calibrate(output: Output, files: tuple[Path, ...]) -> None:
+    """用问题集校准相关度 / Calibrate the relevance for the embedder on question sets in SQuAD format."""
+    from app.cli.models import calibrate_embedder
+
+    calibrate_embedder(output, files)
+
+
 @models.command("prepare")
 @output_options
 def models_prepare(output: Output) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -97,3 +98,19 @@ def convert_model(output: Output, folder: Path, out: Path, *, family: str | None
         "prompt_family": made.prompt_family,
     }
     output.result(result, f"{made.family.title}\t{gigabytes(made.bytes)}\t{made.folder}")
+
+
+def calibrate_embedder(output: Output, files: Sequence[Path]) -> None:
+    """Calibrate the embedder of the settings and print where it is kept."""
+    from app.calibrating import calibrate
+
+    made = calibrate(output.settings(), files, progress=output.note)
+    output.note("")
+    result = {
+        "embedder": made.embedder,
+        "threshold": made.calibration.threshold,
+        "weights": dict(made.calibration.weights),
+        "intercept": made.calibration.intercept,
+        "file": str(made.file),
+    }
+    output.result(result, f"{made.embedder}\t{made.calibration.threshold}\t{made.file}")

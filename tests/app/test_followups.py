@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.followups import Turn, leans, standalone_question
+from app.answering.followups import Turn, leans, new_topic, speaks_of, standalone_question
 from loaders.splitter import ChineseTextSplitter
 from vectorstore.chinese import fold, terms
 from vectorstore.keyword import KeywordIndex
@@ -54,6 +54,27 @@ def test_without_history_nothing_changes() -> None:
 )
 def test_what_the_question_lacks_is_carried_over(before: str, question: str, expected: str) -> None:
     assert standalone_question(question, [Turn(before, "")]) == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("那火星呢？", "火星"),
+        ("SG-300呢？", "sg-300"),
+        ("What about Mars?", "mars"),
+        ("要谁审批？", ""),
+        ("为什么？", ""),
+        ("今天北京和上海的天气以及交通状况都怎么样呢？", ""),
+    ],
+)
+def test_the_topic_that_a_follow_up_brings(question: str, topic: str) -> None:
+    assert new_topic(question) == topic
+
+
+def test_a_text_speaks_of_a_topic_when_it_holds_a_word_of_it() -> None:
+    assert speaks_of("火星", "火星是一颗行星。") and not speaks_of("火星", "年休假在OA中申请，星期一生效。")
+    assert speaks_of("欧洲总部", "總部設在溫哥華。") and speaks_of("", "年休假")
+    assert speaks_of("sg-300", "SG-300 网关") and not speaks_of("mars", "年休假")
 
 
 def test_what_was_carried_is_carried_on() -> None:

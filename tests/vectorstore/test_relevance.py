@@ -9,29 +9,41 @@ from hypothesis import strategies as st
 
 from vectorstore import lexical
 from vectorstore.background import Background
-from vectorstore.calibration import PARTS, Calibration
+from vectorstore.calibration import PARTS, Calibration, Calibrations
 from vectorstore.chinese import fold, terms
 from vectorstore.errors import IndexFilesError
 
 share = st.floats(0, 1)
 
 
-@given(st.lists(share, min_size=len(PARTS), max_size=len(PARTS)), st.integers(0, len(PARTS) - 1), share)
-def test_more_of_any_part_is_no_less_relevant(parts: list[float], column: int, more: float) -> None:
-    lower = np.array([parts])
-    higher = lower.copy()
-    better = min(lower[0, column], more) if PARTS[column] == "missing_words" else max(lower[0, column], more)
-    higher[0, column] = better
-    calibration = Calibration.default()
-    low, high = calibration.relevance(np.vstack([lower, higher]))
-    assert 0 <= low <= high <= 1
+@given(st.lists(share, min_size=len(PARTS), max_size=len(PARTS)))
+def test_a_relevance_is_a_share(parts: list[float]) -> None:
+    for calibration in (Calibration.default(), Calibration.words()):
+        (relevance,) = calibration.relevance(np.array([parts]))
+        assert 0 <= relevance <= 1
 
 
 def test_relevance_of_known_parts() -> None:
     calibration = Calibration(weights=dict.fromkeys(PARTS, 1.0), intercept=-2.0, threshold=0.5)
-    assert calibration.relevance(np.array([[1.0, 1, 0, 0, 0, 0], [0.0] * 6])).tolist() == pytest.approx(
-        [0.5, 0.11920292]
-    )
+    rows = np.zeros((2, len(PARTS)))
+    rows[0, :2] = 1.0
+    assert calibration.relevance(rows).tolist() == pytest.approx([0.5, 0.11920292])
+
+
+def test_each_embedder_has_its_own_calibration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    calibrations = Calibrations(tmp_path / "calibrations")
+    assert calibrations.of("multilingual-e5-small/abc/onnx-int8") is Calibration.default()
+    assert not caplog.records
+    assert calibrations.of("bge-m3/1/float16") is Calibration.words()
+    assert "bge-m3/1/float16 has no calibration" in caplog.text
+    assert Calibration.words().weights["cosine"] == 0.0
+    own = Calibration(weights=dict.fromkeys(PARTS, 0.5), intercept=-1.0, threshold=0.4)
+    file = calibrations.save("bge-m3/1/float16", own)
+    assert calibrations.of("bge-m3/1/float16") == own
+    assert calibrations.of("bge-m3/2/float16") is Calibration.words()
+    file.write_text("{}")
+    with pytest.raises(IndexFilesError):
+        calibrations.of("bge-m3/1/float16")
 
 
 def test_calibration_file(tmp_path: Path) -> None:
@@ -107,6 +119,23 @@ def test_parts_of_a_pair() -> None:
     near = lexical.compare(asked, "年假，假期，v2")
     assert near.window == near.phrases == 1.0
     assert near.missing_words == 0.0
+    assert (near.names, near.clause, near.missing_weight, near.missing_most) == (1.0, 1.0, 0.0, 0.0)
+    assert parts.missing_weight == pytest.approx(5.0 / lexical.UNIT)
+
+
+def test_an_identifier_that_the_text_lacks_counts_against_it() -> None:
+    asked = lexical.question(fold("SG-300 的默认地址"), lambda term: 8.0 if term.isascii() else 2.0)
+    other, same = (lexical.compare(asked, fold(f"{model} 的默认地址")) for model in ("SG-200", "SG-300"))
+    assert other.missing_words > 0.3 and same.missing_words == 0.0
+    assert other.names < same.names and other.missing_weight > same.missing_weight == 0.0
+
+
+def test_pairs_with_grammar_are_no_names() -> None:
+    asked = lexical.question("公司的年假", one)
+    assert list(asked.phrases) == ["公司", "司的", "的年", "年假"]
+    assert list(asked.names) == ["公司", "年假"]
+    assert "的" in asked.characters and "的" not in asked.name_characters
+    assert asked.content == {"公司": 1.0, "年假": 1.0, **dict.fromkeys("公司年假", lexical.LIGHT)}
 
 
 def test_long_questions_keep_their_rarest_terms() -> None:
@@ -119,5 +148,7 @@ def test_long_questions_keep_their_rarest_terms() -> None:
 def test_parts_are_shares(question: str, text: str) -> None:
     parts = lexical.compare(lexical.question(fold(question), one), fold(text))
     assert 0 <= parts.window <= parts.phrases <= 1
+    assert 0 <= parts.names_nearby <= parts.names <= 1
+    assert 0 <= parts.clause <= parts.sentences <= 1
     assert 0 <= parts.missing_words <= 1 - parts.phrases + 1e-9
     assert 0 <= parts.characters <= 1 and 0 <= parts.rarest <= 1
