@@ -149,3 +149,9 @@ def test_markdown_nested_too_deeply_is_kept_as_text(tmp_path: Path) -> None:
     document = parse_file(path, name="a.md", options=LoadOptions())
     assert document.text.endswith("底")
     assert [problem.code for problem in document.problems] == ["nested_too_deeply"]
+
+
+def test_brackets_that_are_never_closed_stay_text() -> None:
+    """Found by the fuzzer: each bracket is tried as a link, up to the parser's depth and no further."""
+    text = f"说明{'[' * 3_000}文字"
+    assert [block.text for block in markdown_blocks(text)] == [text]
