@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from app.answering.answerer import QUOTE_MODEL, Answerer
 from app.answering.prompt_files import PromptFiles
-from app.answering.types import Answer, Event, Final, Turn
+from app.answering.types import Answer, Event, Final, Mode, Turn
 from app.chat_models import ChatModels
-from app.errors import QuestionError
+from app.errors import ModelNeededError, QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
@@ -338,6 +338,7 @@ class Service:
         threshold: float | None = None,
         model: str | None = None,
         neighbours: bool | None = None,
+        mode: Mode = "documents",
     ) -> Answer:
         """Answer a question at once."""
         events = self.ask_stream(
@@ -348,6 +349,7 @@ class Service:
             threshold=threshold,
             model=model,
             neighbours=neighbours,
+            mode=mode,
         )
         return next(event.answer for event in events if isinstance(event, Final))
 
@@ -361,17 +363,27 @@ class Service:
         threshold: float | None = None,
         model: str | None = None,
         neighbours: bool | None = None,
+        mode: Mode = "documents",
     ) -> Iterator[Event]:
-        """Answer a question as a stream; what is wrong with the request is raised before it begins."""
+        """Answer a question as a stream; what is wrong with the request is raised before it begins.
+
+        The mode "chat" asks the chat model without any document.
+        """
         self._check_question(question)
         for name in knowledge_bases:
             self._parts.catalogue.key(name)
         name = model or self.settings.answering.model
         chat_model = None if name == QUOTE_MODEL else self.models(name)
-        answerer = Answerer(
-            lambda query: self.retrieve(
+        if mode == "chat" and chat_model is None:
+            raise ModelNeededError("only a chat model can answer without documents")
+
+        def search(query: str) -> Retrieval:
+            return self.retrieve(
                 query, knowledge_bases, top_k=top_k, threshold=threshold, neighbours=neighbours
-            ),
+            )
+
+        answerer = Answerer(
+            None if mode == "chat" else search,
             chat_model=chat_model,
             prompts=self._parts.prompts.of(knowledge_bases),
             embed=self._embed,

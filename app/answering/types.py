@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from loaders.document import Box
+
+Mode = Literal["documents", "chat"]
+"""Whether an answer rests on documents, or a chat model just talks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import schemas
 from app.answering.answerer import QUOTE_MODEL
-from app.answering.types import Event, Final, Token
+from app.answering.types import Event, Final, Mode, Token
 from app.errors import QuestionError
 from app.http.common import ServiceDep, Utf8Route, request_language
 from app.http.events import stream
@@ -66,6 +66,7 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage] = Field(min_length=1)
     stream: bool = False
     stream_options: StreamOptions | None = None
+    mode: Mode = "documents"
     knowledge_bases: list[str] | None = None
     top_k: TopK = None
     threshold: Threshold = None
@@ -136,10 +137,18 @@ def chat(body: ChatRequest, request: Request, service: ServiceDep) -> ChatRespon
         )
     history = turns([HistoryMessage.model_validate({"role": m.role, "content": m.text}) for m in spoken[:-1]])
     names = body.knowledge_bases
-    if names is None:
+    if body.mode == "chat":
+        names = []
+    elif names is None:
         names = [info.name for info in service.knowledge_bases()]
     events = service.ask_stream(
-        spoken[-1].text, names, history=history, top_k=body.top_k, threshold=body.threshold, model=body.model
+        spoken[-1].text,
+        names,
+        history=history,
+        top_k=body.top_k,
+        threshold=body.threshold,
+        model=body.model,
+        mode=body.mode,
     )
     reply = _Reply(body)
     if body.stream:

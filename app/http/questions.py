@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app import schemas
-from app.answering.types import Turn
+from app.answering.types import Mode, Turn
 from app.http.common import ServiceDep, Utf8Route, request_language
 from app.http.events import event_stream
 
@@ -70,13 +70,20 @@ class AskRequest(BaseModel):
     )
 
     question: str
-    knowledge_bases: list[str] = Field(min_length=1, max_length=100)
+    mode: Mode = "documents"
+    knowledge_bases: list[str] = Field(default_factory=list, max_length=100)
     history: list[HistoryTurn | HistoryMessage] = Field(default_factory=list, max_length=200)
     top_k: TopK = None
     threshold: Threshold = None
     model: str | None = None
     neighbours: bool | None = None
     stream: bool = False
+
+    @model_validator(mode="after")
+    def _sources_fit_the_mode(self) -> AskRequest:
+        if (self.mode == "documents") != bool(self.knowledge_bases):
+            raise ValueError("knowledge_bases: 1 to 100 names over documents, none in a chat without them")
+        return self
 
 
 @router.post("/search")
@@ -108,6 +115,7 @@ def ask(body: AskRequest, request: Request, service: ServiceDep) -> schemas.Answ
         threshold=body.threshold,
         model=body.model,
         neighbours=body.neighbours,
+        mode=body.mode,
     )
     if body.stream:
         return event_stream(events, request_language(request))
