@@ -187,11 +187,16 @@ def _native_names(config: Mapping[str, Any]) -> dict[str, Any]:
 def _weighed(folder: Path, config: Mapping[str, Any], found: Inspection) -> Inspection:
     held: dict[str, TensorInfo] = {}
     try:
-        for _, tensors in WeightFiles.of(folder).tensors():
+        weights = WeightFiles.of(folder)
+        for _, tensors in weights.tensors():
             held |= tensors
     except CheckpointError as error:
-        found = replace(found, findings=(*found.findings, _finding(error)))
-    return _with_weights(config, held, found)
+        return replace(found, findings=(*found.findings, _finding(error)))
+    found = _with_weights(config, held, found)
+    if found.kind == "language_model" and weights.files[0].suffix != ".safetensors":
+        pickled = Finding("pytorch_only", "the weights are PyTorch files", {"file": weights.files[0].name})
+        found = replace(found, findings=(*found.findings, pickled))
+    return found
 
 
 def _with_weights(config: Mapping[str, Any], held: Mapping[str, TensorInfo], found: Inspection) -> Inspection:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -243,3 +245,37 @@ def test_weights_stay_in_their_files(tmp_path: Path) -> None:
     write_weights(folder, GLM.weights, files=5)
     made = convert(folder, tmp_path / "out")
     assert made.files == len(list((tmp_path / "out").glob("*.safetensors"))) == 5
+
+
+MEASURE = """
+import sys, threading
+from pathlib import Path
+import psutil
+from models.checkpoints.conversion import convert
+small, large, out = map(Path, sys.argv[1:])
+convert(small, out / "small")  # everything is imported now
+process, peak, done = psutil.Process(), [0], threading.Event()
+base = process.memory_info().rss
+def watch():
+    while not done.wait(0.002):
+        peak[0] = max(peak[0], process.memory_info().rss)
+watcher = threading.Thread(target=watch)
+watcher.start()
+convert(large, out / "large")
+done.set()
+watcher.join()
+print(peak[0] - base)
+"""
+
+
+def test_memory_stays_under_twice_the_largest_file(tmp_path: Path) -> None:
+    sizes = {"hidden_size": 1024, "kv_channels": 64, "num_attention_heads": 16, "ffn_hidden_size": 4096}
+    large = replace(GLM, config={**GLM.config, **sizes, "num_layers": 3})
+    folder = large.write(tmp_path / "large", files=3)
+    small = GLM.write(tmp_path / "small")
+    (tmp_path / "out").mkdir()
+    arguments = [sys.executable, "-c", MEASURE, *map(str, (small, folder, tmp_path / "out"))]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)  # noqa: S603
+    largest = max(path.stat().st_size for path in folder.glob("*.bin"))
+    assert largest > 50 << 20
+    assert 0 < int(done.stdout) < 2 * largest

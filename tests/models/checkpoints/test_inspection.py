@@ -163,6 +163,10 @@ def test_quantised_and_native_models(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps(LLAMA))
     found = inspect(folder)
     assert (found.parameters, found.advice, found.prompt) == (16, "no_prompt", None)
+    (folder / "model.safetensors").unlink()
+    torch.save({"lm_head.weight": torch.zeros(4, 4)}, folder / "pytorch_model.bin")
+    found = inspect(folder)
+    assert (found.parameters, found.advice, codes(found)) == (16, "repair", ["pytorch_only"])
 
 
 def _gguf(path: Path, architecture: str) -> Path:
