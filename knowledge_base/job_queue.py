@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
@@ -44,7 +43,6 @@ class JobQueue:
         self._max_waiting = max_waiting
         self._unwritten: dict[str, tuple[JobState, str, JobProgress]] = {}
         """How jobs ended whose end could not be written, for want of space."""
-        self._lock = threading.Lock()
 
     def submit(self, knowledge_base_id: int, files: Sequence[StoredFile], *, kind: str = "ingest") -> JobInfo:
         """Queue the ingestion of stored files, or other work. Raises `QueueFullError`."""
@@ -220,31 +218,41 @@ class JobQueue:
 
         What cannot be written, because the disk is full, is told all the same, and written later.
         """
-        with self._lock:
-            self._unwritten[job_id] = (state, error, progress or JobProgress())
+        ending = (state, error, progress or JobProgress())
         try:
-            self.write_ends()
+            self._write_end(job_id, *ending)
         except DataFolderError:
             logger.warning("the end of job %s cannot be written yet", job_id, extra={"job": job_id})
+            # Not before it has failed: laid over what was read a moment ago, it would tell of files
+            # as unfinished whose job has ended.
+            self._unwritten[job_id] = ending
 
     def write_ends(self) -> None:
         """Write what `end` could not. Raises `DataFolderError` when it still cannot be."""
-        for job_id, (state, error, progress) in list(self._unwritten.items()):
-            with self._database.write() as connection:
-                _update(
-                    connection,
-                    job_id,
-                    state=state,
-                    stage="",
-                    error=error,
-                    runner="",
-                    progress=asdict(progress),
-                )
-                known = connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).scalar()
-                if known is not None:
-                    _happened(connection, job_id, "suspended" if state == "queued" else state, error=error)
-            with self._lock:
-                self._unwritten.pop(job_id, None)
+        for job_id in list(self._unwritten):
+            ending = self._unwritten.pop(job_id, None)
+            if ending is None:  # another thread was quicker
+                continue
+            try:
+                self._write_end(job_id, *ending)
+            except DataFolderError:
+                self._unwritten[job_id] = ending
+                raise
+
+    def _write_end(self, job_id: str, state: JobState, error: str, progress: JobProgress) -> None:
+        with self._database.write() as connection:
+            _update(
+                connection,
+                job_id,
+                state=state,
+                stage="",
+                error=error,
+                runner="",
+                progress=asdict(progress),
+            )
+            known = connection.execute(select(jobs.c.id).where(jobs.c.id == job_id)).scalar()
+            if known is not None:
+                _happened(connection, job_id, "suspended" if state == "queued" else state, error=error)
 
     def prune(self, *, keep: int, days: float) -> set[str]:
         """Forget ended jobs, but the newest `keep`, and those older than `days`; digests of their files."""
@@ -273,9 +281,10 @@ class JobQueue:
             return set(connection.execute(select(job_files.c.sha256).where(left)).scalars())
 
     def _as_known(self, job: JobInfo) -> JobInfo:
-        if job.id not in self._unwritten:
+        ending = self._unwritten.get(job.id)
+        if ending is None:
             return job
-        state, error, progress = self._unwritten[job.id]
+        state, error, progress = ending
         return replace(job, state=state, stage="", error=error, progress=progress)
 
 
