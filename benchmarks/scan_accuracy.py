@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -97,18 +98,16 @@ def recall(pages: Sequence[ScannedPage], paths: Sequence[Path], others: Sequence
     service = build_service(settings.model_copy(update={"data_dir": folder / "data"}))
     try:
         service.create_knowledge_base("scans")
-        texts = []
-        for number, text in enumerate(others):
-            texts.append(folder / f"passage-{number}.txt")
-            texts[-1].write_text(text, encoding="utf-8")
-        results = service.ingest("scans", [*paths, *texts])
-        print({state: sum(r.state == state for r in results) for state in {r.state for r in results}})
+        files = [service.store(path.name, [path.read_bytes()]) for path in paths]
+        files += [service.store(f"passage-{n}.txt", [text.encode()]) for n, text in enumerate(others)]
+        results = service.ingest("scans", files)
+        print(Counter(result.state for result in results))
         asked = found = 0
         for page, path in zip(pages, paths, strict=True):
             for question in page.questions:
-                hits = service.search(question, ["scans"], top_k=K, threshold=0.0)
+                retrieval = service.retrieve(question, ["scans"], top_k=K, threshold=0.0)
                 asked += 1
-                found += any(hit.document == path.name for hit in hits)
+                found += any(hit.document == path.name for hit in retrieval.hits)
         print(f"{asked} questions")
         return found / asked
     finally:

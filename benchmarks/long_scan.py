@@ -1,0 +1,145 @@
+"""Memory and speed of a long scan through the process that parses, cancelling, and what is left behind.
+
+    python -m benchmarks.long_scan [--pages 400] [--seconds 480] [--threads 2]
+
+The scan is made of pages of different fonts, sizes and resolutions. Memory is the resident memory of
+this process and all its children added up, twice a second. After `--seconds` the scan is cancelled,
+which is timed; then 20 short scans are read, and the memory of the workers is measured again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.scans import layouts
+from benchmarks.scans.faces import FACES, missing_packages
+from benchmarks.scans.office_texts import PROSE, TABLES
+from benchmarks.scans.sheet import Sheet
+from benchmarks.scans.wear import Wear
+from loaders.base import TextRecogniser
+from loaders.errors import LoadingCancelledError
+from loaders.isolation import IsolatedParser
+from models.ocr import PaddleOcrEngine
+
+DISTINCT = 24
+FURTHER = 20
+
+
+class TreeMemory:
+    """The most resident memory of this process and its children, sampled twice a second."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        self._stop = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def now(self) -> int:
+        """Bytes at this moment."""
+        return sum(_resident(process) for process in _tree(os.getpid()))
+
+    def close(self) -> None:
+        """Stop sampling."""
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.5):
+            self.peak = max(self.peak, self.now())
+
+
+def _tree(process: int) -> list[int]:
+    found = [process]
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        try:
+            children = task.read_text(encoding="ascii").split()
+        except OSError:
+            continue
+        for child in children:
+            found.extend(_tree(int(child)))
+    return found
+
+
+def _resident(process: int) -> int:
+    try:
+        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _engine(threads: int, folder: Path) -> TextRecogniser:
+    return PaddleOcrEngine(cache_dir=folder, threads=threads)
+
+
+def make_scan(path: Path, pages: int) -> None:
+    """Write a PDF of pictures of pages; after some, the same pictures come again."""
+    random = np.random.default_rng(7)
+    pictures: list[Image.Image] = []
+    for number in range(min(DISTINCT, pages)):
+        dpi = (150, 200, 300)[number % 3]
+        sheet = Sheet(FACES[number % len(FACES)], size=(9.0, 10.5, 12.0)[number % 3], dpi=dpi)
+        if number % 4 == 3:
+            layouts.table(sheet, TABLES[number % len(TABLES)], ruled=True)
+        else:
+            layouts.prose(sheet, PROSE[number % len(PROSE)].title, PROSE[number % len(PROSE)].paragraphs * 2)
+        wear = Wear(skew=float(random.uniform(-1, 1)), noise=6, blur=0.2, quality=60)
+        pictures.append(wear.apply(sheet.image, dpi, random))
+    pages_in_order = [pictures[number % len(pictures)] for number in range(pages)]
+    pages_in_order[0].save(path, save_all=True, append_images=pages_in_order[1:], quality=60, resolution=200)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--pages", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=480)
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    if missing := missing_packages():
+        parser.exit(1, f"Fonts are missing: apt-get install {' '.join(missing)}\n")
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        make_scan(folder / "long.pdf", arguments.pages)
+        make_scan(folder / "short.pdf", 1)
+        memory = TreeMemory()
+        with IsolatedParser(
+            partial(_engine, arguments.threads, folder / "models"), memory_bytes=3 << 30
+        ) as parsing:
+            before, read, asked = memory.now(), 0, 0.0
+            start = time.perf_counter()
+
+            def cancelled() -> bool:
+                nonlocal asked
+                over = time.perf_counter() - start > arguments.seconds
+                if over and not asked:
+                    asked = time.perf_counter()
+                return over
+
+            try:
+                for _ in parsing.pages(folder / "long.pdf", name="long.pdf", cancelled=cancelled):
+                    read += 1
+                    if read % 50 == 0:
+                        print(f"{read} pages, {memory.now() >> 20} MB now, {memory.peak >> 20} MB at most")
+                ended = "read to its end"
+            except LoadingCancelledError:
+                ended = f"cancelled in {time.perf_counter() - asked:.2f} s"
+            seconds = time.perf_counter() - start
+            print(f"{read} pages, {ended}: {read / seconds:.2f} pages/s, {memory.peak >> 20} MB at most")
+            print(f"{before >> 20} MB before, {memory.now() >> 20} MB after")
+            for _ in range(FURTHER):
+                for _ in parsing.pages(folder / "short.pdf", name="short.pdf"):
+                    pass
+            print(f"{memory.now() >> 20} MB after {FURTHER} more files, {memory.peak >> 20} MB at most")
+        memory.close()
+
+
+if __name__ == "__main__":
+    main()
