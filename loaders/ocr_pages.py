@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from loaders.base import RecognisedLine, TextRecogniser
+from loaders.cells import join_cell_lines
 from loaders.cleaning import clean_line
 from loaders.document import Block, Box, Line, Problem
 from loaders.errors import LoaderError, RecognitionFailedError
@@ -135,7 +136,8 @@ def _layout(lines: Sequence[_Upright], width: int, height: int, turns: int, page
         return 1 if large and 2 < len(text) <= 40 and text[-1] not in "，。；：、,;:" else 0
 
     frame = PageFrame(number=page, width=width, height=height)
-    blocks = build_blocks([line for line in found if line.text], frame, heading=heading)
+    cells = join_cell_lines([line for line in found if line.text])
+    blocks = build_blocks(cells, frame, heading=heading)
     if turns == 0 and skew == 0:
         return blocks
     return [move_block(block, page, place) for block in blocks]

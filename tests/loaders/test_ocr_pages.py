@@ -108,3 +108,29 @@ def test_skewed_lines_keep_their_order_and_place() -> None:
 def test_nothing_found() -> None:
     result = read_picture(PICTURE, FakeOcr(), page=1)
     assert (result.blocks, result.confidence, result.problems(1)) == ((), None, ())
+
+
+def test_lines_of_one_cell_are_joined() -> None:
+    cells = [
+        ("设备", 50, 100), ("保养", 250, 100), ("周期", 450, 100),
+        ("压缩机", 50, 162), ("更换机油并", 250, 145), ("清洗滤芯", 250, 180), ("每季度", 450, 162),
+        ("输送带", 50, 242), ("张紧并清理", 250, 225), ("托辊积灰", 250, 260), ("每两周", 450, 242),
+    ]  # fmt: skip
+    lines = [fake_line(text, x, y, x + 30 * len(text), y + 30) for text, x, y in cells]
+    (block,) = read_picture(PICTURE, FakeOcr(lines), page=1).blocks
+    assert (block.kind, block.header) == ("table", "设备 | 保养 | 周期")
+    assert block.text.split("\n") == [
+        "压缩机 | 更换机油并清洗滤芯 | 每季度",
+        "输送带 | 张紧并清理托辊积灰 | 每两周",
+    ]
+
+
+def test_rows_of_one_line_each_are_not_joined() -> None:
+    rows = [("甲", "北京城区", "九百"), ("乙", "上海城区", "六百"), ("丙", "天津城区", "五百")]
+    lines = [
+        fake_line(cell, 50 + 200 * c, 100 + 33 * r, 50 + 200 * c + 30 * len(cell), 130 + 33 * r)
+        for r, row in enumerate(rows)
+        for c, cell in enumerate(row)
+    ]
+    (block,) = read_picture(PICTURE, FakeOcr(lines), page=1).blocks
+    assert [*filter(None, [block.header]), *block.text.split("\n")] == [" | ".join(row) for row in rows]
