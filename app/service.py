@@ -13,6 +13,7 @@ from app.answering.answerer import QUOTE_MODEL, Answerer
 from app.answering.prompt_files import PromptFiles
 from app.answering.types import Answer, Event, Final, Mode, Turn
 from app.chat_models import ChatModels
+from app.conversation_files import ConversationFiles
 from app.errors import ModelNeededError, QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
@@ -81,6 +82,7 @@ class Service:
         self.integrity = parts.integrity
         self._reserve = DiskReserve(parts.settings.data_dir / "reserve")
         self.models = parts.models
+        self.conversation_files = ConversationFiles(parts.catalogue, delete=self.delete_knowledge_base)
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks
         self.rebuilds = parts.rebuilds

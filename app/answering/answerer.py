@@ -149,6 +149,7 @@ class Answerer:
                 yield Token(text)
         if text := reader.finish():
             yield Token(text)
+        clock.stage("generate")
         answer = reader.text.rstrip()
         if not answer:
             answer = translate("refusal", text_language(question))

@@ -1,0 +1,56 @@
+"""Files that belong to one conversation: a knowledge base of its own that no listing shows."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable
+
+from sqlalchemy import select, update
+
+from knowledge_base.catalogue import Catalogue
+from knowledge_base.tables import knowledge_bases
+
+
+class ConversationFiles:
+    """The hidden knowledge bases, by the id of their conversation.
+
+    Documents go in and questions are asked by the name that `ensure` gives, as with any other. Safe
+    to be called from several threads.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, delete: Callable[[str], None]) -> None:
+        """`delete` deletes a knowledge base by name, with its index and files."""
+        self._catalogue = catalogue
+        self._delete = delete
+        self._making = threading.Lock()
+
+    def name(self, session_id: str) -> str | None:
+        """Name of the conversation's knowledge base, if it has one."""
+        with self._catalogue.database.read() as connection:
+            found: str | None = connection.execute(
+                select(knowledge_bases.c.name).where(knowledge_bases.c.session_id == session_id)
+            ).scalar()
+        return found
+
+    def ensure(self, session_id: str) -> str:
+        """Name of the conversation's knowledge base, which is made when it is missing."""
+        with self._making:
+            found = self.name(session_id)
+            if found is not None:
+                return found
+            # Random, so that nobody finds another's by guessing.
+            key = self._catalogue.create(f"conversation-{secrets.token_hex(16)}")
+            with self._catalogue.database.write() as connection:
+                connection.execute(
+                    update(knowledge_bases)
+                    .where(knowledge_bases.c.id == key.id)
+                    .values(session_id=session_id)
+                )
+            return key.name
+
+    def delete(self, session_id: str) -> None:
+        """Delete the conversation's files, when it has any; to be called as the conversation goes."""
+        found = self.name(session_id)
+        if found is not None:
+            self._delete(found)
