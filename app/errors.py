@@ -67,6 +67,12 @@ class EvaluationRunsDifferError(ApplicationError):
     code = "evaluation_runs_differ"
 
 
+class EmptyFolderError(ApplicationError):
+    """A folder that is mirrored holds no file any more; perhaps it is not mounted."""
+
+    code = "empty_folder"
+
+
 class FileNotFoundOnDiskError(ApplicationError):
     """A path given on the command line is no readable file."""
 

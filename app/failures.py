@@ -56,6 +56,7 @@ STATUS = {
     "model_error": 503,
     "invalid_checkpoint": 422,
     "file_not_found": 404,
+    "empty_folder": 409,
     "page_not_found": 404,
     "not_a_file": 422,
     "outside_link": 422,

@@ -120,9 +120,27 @@ class DocumentLifecycle:
             self._swept({row.sha256})
         return owner
 
+    def digests(self, knowledge_base: str) -> dict[str, str]:
+        """The SHA-256 of what each name leads to; nothing where there is no such knowledge base."""
+        inside = knowledge_bases.c.name == normalised(knowledge_base)
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(document_names.c.name, documents.c.sha256)
+                .join(documents, documents.c.id == document_names.c.document_id)
+                .join(knowledge_bases, knowledge_bases.c.id == documents.c.knowledge_base_id)
+                .where(inside)
+            )
+            return dict(rows.tuples().all())
+
     def names_from(self, knowledge_base: str, folder: str) -> dict[str, str]:
-        """Names that a mirror of `folder` gave, each with its document's id."""
-        key = self._catalogue.key(knowledge_base)
+        """Names that a mirror of `folder` gave, each with its document's id.
+
+        None where there is no such knowledge base yet.
+        """
+        try:
+            key = self._catalogue.key(knowledge_base)
+        except KnowledgeBaseNotFoundError:
+            return {}
         with self._database.read() as connection:
             return name_rows.from_folder(connection, key.id, folder)
 

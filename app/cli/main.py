@@ -43,9 +43,28 @@ def cli(context: click.Context, data_dir: Path | None) -> None:
 @cli.command()
 @_KB
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH…")
+@click.option("--mirror", is_flag=True, help="与一个文件夹保持一致 / follow one folder: new, changed, gone")
+@click.option("--dry-run", is_flag=True, help="只显示将做什么 / with --mirror: only say what would be done")
+@click.option("--allow-empty", is_flag=True, help="文件夹为空时也删除 / with --mirror: even when it is empty")
 @output_options
-def ingest(output: Output, knowledge_base: str, paths: tuple[Path, ...]) -> None:
+def ingest(
+    output: Output,
+    knowledge_base: str,
+    paths: tuple[Path, ...],
+    mirror: bool,
+    dry_run: bool,
+    allow_empty: bool,
+) -> None:
     """导入文件或文件夹，知识库不存在时新建 / Ingest files and folders; makes KB when missing."""
+    if mirror:
+        from app.cli.mirror import mirror as mirror_folder
+
+        if len(paths) != 1:
+            raise click.UsageError("--mirror: 只能给出一个文件夹 / takes one folder")
+        mirror_folder(output, knowledge_base, paths[0], dry_run=dry_run, allow_empty=allow_empty)
+        return
+    if dry_run or allow_empty:
+        raise click.UsageError("--dry-run, --allow-empty: 须与 --mirror 同用 / need --mirror")
     from app.cli.ingest import ingest_paths
 
     output.documents(ingest_paths(output, knowledge_base, paths))
