@@ -130,12 +130,12 @@ class DocumentLifecycle:
                 .join(knowledge_bases, knowledge_bases.c.id == documents.c.knowledge_base_id)
                 .where(inside)
             )
-            return dict(rows.tuples().all())
+            return dict(rows.all())
 
     def names_from(self, knowledge_base: str, folder: str) -> dict[str, str]:
         """Names that a mirror of `folder` gave, each with its document's id.
 
-        None where there is no such knowledge base yet.
+        Empty where there is no such knowledge base yet.
         """
         try:
             key = self._catalogue.key(knowledge_base)

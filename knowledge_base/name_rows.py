@@ -61,7 +61,7 @@ def from_folder(connection: Connection, knowledge_base_id: int, origin: str) -> 
     statement = select(document_names.c.name, document_names.c.document_id).where(
         document_names.c.knowledge_base_id == knowledge_base_id, document_names.c.origin == origin
     )
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())
 
 
 def _named(knowledge_base_id: int, name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

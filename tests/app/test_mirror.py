@@ -59,7 +59,9 @@ def test_new_changed_and_gone_files_are_followed(zhiwen: Zhiwen, folder: Path, t
 
 
 def test_a_renamed_file_keeps_its_document(zhiwen: Zhiwen, folder: Path) -> None:
-    before = zhiwen("ingest", "k", folder, "--mirror", "--json").json["documents"]
+    first = zhiwen("ingest", "k", folder, "--mirror", "--json")
+    assert first.status == 0, first.err
+    before = first.json["documents"]
     (folder / "leave.md").rename(folder / "年假.md")
     after = zhiwen("ingest", "k", folder, "--mirror", "--json").json
     assert after["deleted"] == ["leave.md"]
