@@ -33,11 +33,11 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         "glm",
         {
             **_GLM,
-            "hidden_size": 768,
-            "intermediate_size": 2560,
-            "num_hidden_layers": 12,
-            "num_attention_heads": 6,
-            "vocab_size": 16000,
+            "hidden_size": 512,
+            "intermediate_size": 1712,
+            "num_hidden_layers": 6,
+            "num_attention_heads": 4,
+            "vocab_size": 8000,
         },
     ),
     "chatglm3-6b": (
@@ -73,7 +73,7 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
-PROMPT = 64
+PROMPT = 32
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
             decoding_speed(run, n, arguments.tokens, arguments.rounds, arguments.device)
             for n in arguments.batches
         ]
-        print(f"{label:32}" + "".join(f"{speed:12.1f}" for speed in speeds))
+        print(f"{label:32}" + "".join(f"{speed:12.1f}" for speed in speeds), flush=True)
         print(f"{'  of the limit / of one stream':32}{speeds[0] / limit:12.0%}", end="")
         print("".join(f"{speed / speeds[0]:11.1f}x" for speed in speeds[1:]))
     batched.close()
