@@ -27,6 +27,7 @@ STATUS = {
     "knowledge_base_exists": 409,
     "invalid_name": 422,
     "document_not_found": 404,
+    "session_not_found": 404,
     "document_exists": 409,
     "chunk_not_found": 404,
     "invalid_chunk": 422,

@@ -32,6 +32,7 @@ from knowledge_base.names import document_name
 from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retrieval, Retriever
+from knowledge_base.sessions import SessionStore
 from knowledge_base.types import DocumentInfo, Hit, JobEvent, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
 from loaders.errors import LoaderError
@@ -83,6 +84,7 @@ class Service:
         self._reserve = DiskReserve(parts.settings.data_dir / "reserve")
         self.models = parts.models
         self.conversation_files = ConversationFiles(parts.catalogue, delete=self.delete_knowledge_base)
+        self.sessions = SessionStore(parts.catalogue.database, deleted=self.conversation_files.delete)
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks
         self.rebuilds = parts.rebuilds

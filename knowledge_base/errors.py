@@ -55,6 +55,12 @@ class InvalidChunkError(KnowledgeBaseError):
     code = "invalid_chunk"
 
 
+class SessionNotFoundError(KnowledgeBaseError):
+    """There is no such conversation, or it is another one's."""
+
+    code = "session_not_found"
+
+
 class JobNotFoundError(KnowledgeBaseError):
     """There is no such job."""
 

@@ -285,6 +285,8 @@ messages = Table(
     Column("question", Text, nullable=False),
     # As they were shown: document and page stay readable when the document is gone.
     Column("citations", JSON, nullable=False),
+    # Which sentences of the answer are borne out, and by which passages
+    Column("sentences", JSON, nullable=False, default=list, server_default="[]"),
     Column("refused", Boolean, nullable=False),
     Column("model", String, nullable=False),
     Column("timings", JSON, nullable=False),
