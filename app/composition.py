@@ -38,7 +38,7 @@ from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
 
-PARSER_VERSION = "parser-2"
+PARSER_VERSION = "parser-3"
 """To be raised when the loaders read more or otherwise, so that files already known are read again."""
 
 

@@ -18,6 +18,7 @@ from loaders.document import Block
 _BINS = 200
 # In units of the font size; justified Western text leaves gaps of up to about one.
 _CELL_GAP = 1.6
+_LABEL = re.compile(r"[^：:，。；、,;()（）]{1,12}[：:]\s?\S")
 _MARKER = re.compile(r"[•●○■□◆▪·–—*➢✓-]|[(（]?[0-9]{1,2}[)）.、]|[(（]?[a-zA-Z][)）.]|[①-⑳]")
 
 
@@ -167,6 +168,8 @@ def _better(
     low, high = max(line.x1 for line in left), min(line.x0 for line in right)
     if high - low < 0.7 * size:
         return best
+    if _are_fields(left, right):
+        return best
     overlap = min(max(line.y1 for line in left), max(line.y1 for line in right)) - max(
         min(line.y0 for line in left), min(line.y0 for line in right)
     )
@@ -186,6 +189,20 @@ def _better(
     if best is None or high - low > best[0]:
         return (high - low, low, high)
     return best
+
+
+def is_field(text: str) -> bool:
+    """Whether a text begins with a label and a colon, as the lines of forms do."""
+    return _LABEL.match(text) is not None
+
+
+def _are_fields(left: Sequence[TextLine], right: Sequence[TextLine]) -> bool:
+    """Whether two columns are fields of a form, which stand side by side."""
+    size = median(line.size for line in left)
+    beside = sum(any(abs(line.middle - other.middle) < 0.5 * size for other in right) for line in left)
+    return beside > 0.6 * len(left) and all(
+        sum(is_field(line.text) for line in side) > 0.5 * len(side) for side in (left, right)
+    )
 
 
 def _row_count(lines: Sequence[TextLine]) -> int:

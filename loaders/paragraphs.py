@@ -10,7 +10,7 @@ from statistics import median
 
 from loaders.cleaning import CJK, glue
 from loaders.document import Block, BlockKind, Box, Line
-from loaders.layout import Row, TextLine, regions, rows
+from loaders.layout import Row, TextLine, is_field, regions, rows
 from loaders.text import heading_level
 
 _ITEM = re.compile(
@@ -127,6 +127,8 @@ def _starts(
         return True
     if kind == "list" and row[0].x0 > margin + 0.5 * size:
         return False  # hangs below its item
+    if is_field(before[0].text) and is_field(row[0].text):
+        return True
     ended = before[-1].text[-1:] in _ENDS + "”’」』）)"
     short = before[-1].x1 < right - 2 * size
     indented = left + 1.2 * size < row[0].x0 < left + 4.5 * size and row[0].x0 > before[0].x0 + size
@@ -214,9 +216,11 @@ def table_block(
 
 
 def is_header(cells: Sequence[str], *, columns: int) -> bool:
-    """Whether the first row of a table names its columns: every cell is filled with words."""
+    """Whether the first row of a table names its columns: every cell is filled with words, none with
+    a label and its value."""
     return len(cells) == columns and all(
-        cell.strip() and len(cell) <= 40 and not _ONLY_NUMBERS.fullmatch(cell) for cell in cells
+        cell.strip() and len(cell) <= 40 and not _ONLY_NUMBERS.fullmatch(cell) and not is_field(cell)
+        for cell in cells
     )
 
 

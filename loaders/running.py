@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from loaders.cleaning import glue
@@ -24,24 +24,35 @@ _ENDS = "。！？；…：.!?;:”’」』"
 def drop_running_lines(pages: Sequence[Page]) -> list[Page]:
     """Pages without the headers, footers and page numbers that repeat over them."""
     edges = [_edges(page) for page in pages]
-    counts = Counter(key for page_edges in edges for key in set(page_edges.values()))
-    needed = 2 if len(pages) <= 4 else max(3, round(0.2 * len(pages)))
+    places: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for place, page_edges in enumerate(edges):
+        for key in page_edges.values():
+            places[key].add(place)
+    running = {key for key, found in places.items() if _is_number(key[1]) or _runs(found, len(pages))}
     found = []
     for page, page_edges in zip(pages, edges, strict=True):
-        kept = tuple(
-            block
-            for index, block in enumerate(page.blocks)
-            if index not in page_edges
-            or not (
-                _is_number(page_edges[index][1]) or (len(pages) > 1 and counts[page_edges[index]] >= needed)
-            )
-        )
+        kept = tuple(block for index, block in enumerate(page.blocks) if page_edges.get(index) not in running)
         found.append(page if len(kept) == len(page.blocks) else replace(page, blocks=kept))
     return found
 
 
+def _runs(places: Set[int], total: int) -> bool:
+    """Whether a text on these of all pages, counted from 0, is a header or footer."""
+    if total == 1:
+        return False
+    needed = 2 if total <= 4 else max(3, round(0.2 * total))
+    sides = {place % 2 for place in places}
+    if len(sides) == 1:
+        # Books have a header for left and one for right pages; the first page of either may go without.
+        needed = min(needed, max(2, len(range(*sides, total, 2)) - 1))
+    return len(places) >= needed
+
+
 def _edges(page: Page) -> dict[int, tuple[str, str]]:
-    """Short blocks at the page's top and bottom by index, as their edge and text without numbers."""
+    """Short blocks at the page's top and bottom by index, as their edge and text without numbers.
+
+    Headings keep their numbers: two annexes are not one header.
+    """
     found: dict[int, tuple[str, str]] = {}
     for index, block in enumerate(page.blocks):
         if not block.lines or len(block.text) > 120 or len(block.lines) > 3:
@@ -52,7 +63,10 @@ def _edges(page: Page) -> dict[int, tuple[str, str]]:
             edge = "bottom"
         else:
             continue
-        found[index] = (edge, re.sub(r"\s+", " ", _DIGITS.sub("#", block.text)).strip())
+        text = _DIGITS.sub("#", block.text)
+        if block.kind == "heading" and not _is_number(text):
+            text = block.text
+        found[index] = (edge, " ".join(text.split()))
     return found
 
 

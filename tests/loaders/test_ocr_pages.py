@@ -53,6 +53,28 @@ def test_two_columns() -> None:
     assert [c for c in text if c in "左右"] == ["左"] * 5 + ["右"] * 5
 
 
+def test_fields_side_by_side_are_rows_and_not_columns() -> None:
+    fields = [("部门：质检室", "编号：ZJ-0417"), ("名称：恒温培养箱一号", "时间：2026年5月18日")]
+    fields += [("现象：温度无法上升", "处理：更换加热管"), ("费用：460元", "意见：运行正常")]
+    lines = [fake_line("设备报修单", 300, 60, 500, 90)]
+    for number, row in enumerate(fields):
+        for x, text in zip((100, 450), row, strict=True):
+            lines.append(fake_line(text, x, 150 + 50 * number, x + 25 * len(text), 180 + 50 * number))
+    title, table = read_picture(PICTURE, FakeOcr(lines), page=1).blocks
+    assert title.text == "设备报修单"
+    assert (table.kind, table.header) == ("table", "")
+    assert table.text.split("\n") == [" | ".join(row) for row in fields]
+
+
+def test_fields_below_one_another_are_not_run_together() -> None:
+    fields = ["设备名称：恒温培养箱", "故障现象：温度无法上升", "维修费用：460元"]
+    lines = [
+        fake_line(text, 100, 100 + 40 * n, 100 + 28 * len(text), 130 + 40 * n)
+        for n, text in enumerate(fields)
+    ]
+    assert [block.text for block in read_picture(PICTURE, FakeOcr(lines), page=1).blocks] == fields
+
+
 @pytest.mark.parametrize(
     "corners",
     [

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import pytest
+
+from loaders.document import Block, BlockKind, Box, Line, Page
+from loaders.running import drop_running_lines
+
+BODY = "正文"
+
+
+def page(number: int, top: str = "", *, kind: BlockKind = "paragraph") -> Page:
+    body = Block(BODY, lines=(Line(0, len(BODY), Box(number, 0.1, 0.4, 0.9, 0.5)),))
+    header = Block(top, kind, lines=(Line(0, len(top), Box(number, 0.1, 0.04, 0.5, 0.06)),))
+    return Page(number, (header, body) if top else (body,))
+
+
+def tops(pages: list[Page]) -> list[str]:
+    return ["".join(block.text for block in page.blocks if block.text != BODY) for page in pages]
+
+
+@pytest.mark.parametrize("total", [5, 6, 7, 12])
+def test_left_and_right_pages_have_headers_of_their_own(total: int) -> None:
+    pages = [page(n, "员工手册" if n % 2 == 0 else f"第三版 {n}" if n > 1 else "") for n in range(1, total + 1)]
+    assert tops(drop_running_lines(pages)) == [""] * total
+
+
+def test_what_stands_on_two_of_many_pages_is_kept() -> None:
+    pages = [page(n, "云杉公司" if n in (3, 4) else "") for n in range(1, 6)]
+    assert tops(drop_running_lines(pages)) == ["", "", "云杉公司", "云杉公司", ""]
+    pages = [page(n, "云杉公司" if n in (2, 4) else "") for n in range(1, 10)]
+    assert tops(drop_running_lines(pages)).count("云杉公司") == 2
+
+
+def test_headings_that_differ_in_their_number_are_kept() -> None:
+    pages = [page(1), page(2, "附件1", kind="heading"), page(3, "附件2", kind="heading")]
+    assert tops(drop_running_lines(pages)) == ["", "附件1", "附件2"]
