@@ -10,6 +10,7 @@ which is timed; then 20 short scans are read, and the memory of the workers is m
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import threading
 import time
@@ -107,8 +108,13 @@ def main() -> None:
         parser.exit(1, f"Fonts are missing: apt-get install {' '.join(missing)}\n")
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        make_scan(folder / "long.pdf", arguments.pages)
-        make_scan(folder / "short.pdf", 1)
+        for name, pages in (("long.pdf", arguments.pages), ("short.pdf", 1)):
+            # In a process of its own, so that the memory of drawing is not counted.
+            drawing = multiprocessing.get_context("spawn").Process(
+                target=make_scan, args=(folder / name, pages)
+            )
+            drawing.start()
+            drawing.join()
         memory = TreeMemory()
         with IsolatedParser(
             partial(_engine, arguments.threads, folder / "models"), memory_bytes=3 << 30
@@ -126,8 +132,11 @@ def main() -> None:
             try:
                 for _ in parsing.pages(folder / "long.pdf", name="long.pdf", cancelled=cancelled):
                     read += 1
-                    if read % 50 == 0:
-                        print(f"{read} pages, {memory.now() >> 20} MB now, {memory.peak >> 20} MB at most")
+                    if read % 25 == 0:
+                        print(
+                            f"{read} pages, {memory.now() >> 20} MB now, {memory.peak >> 20} MB at most",
+                            flush=True,
+                        )
                 ended = "read to its end"
             except LoadingCancelledError:
                 ended = f"cancelled in {time.perf_counter() - asked:.2f} s"

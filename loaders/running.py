@@ -41,10 +41,10 @@ def _runs(places: Set[int], total: int) -> bool:
     if total == 1:
         return False
     needed = 2 if total <= 4 else max(3, round(0.2 * total))
-    sides = {place % 2 for place in places}
-    if len(sides) == 1:
+    side = min(places) % 2
+    if all(place % 2 == side for place in places):
         # Books have a header for left and one for right pages; the first page of either may go without.
-        needed = min(needed, max(2, len(range(*sides, total, 2)) - 1))
+        needed = min(needed, max(2, len(range(side, total, 2)) - 1))
     return len(places) >= needed
 
 
