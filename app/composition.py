@@ -24,7 +24,7 @@ from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
-from loaders.base import FaqColumns
+from loaders.base import FaqColumns, Limits
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
@@ -40,6 +40,8 @@ _Value = TypeVar("_Value")
 
 PARSER_VERSION = "parser-3"
 """To be raised when the loaders read more or otherwise, so that files already known are read again."""
+
+_CUTTING_LIMITS = ("table_rows", "picture_pixels", "archive_ratio", "archive_depth", "archive_files")
 
 
 class Lazy(Generic[_Value]):
@@ -77,6 +79,10 @@ class FileParser:
         self.fingerprint = f"{PARSER_VERSION};ocr={settings.ocr.enabled}"
         if self._faq != FaqColumns():
             self.fingerprint += f";faq={self._faq.questions},{self._faq.answers}"
+        # Beyond a limit a part of a file is left out: another limit reads otherwise.
+        for name in _CUTTING_LIMITS:
+            if getattr(self._limits, name) != getattr(Limits(), name):
+                self.fingerprint += f";{name}={getattr(self._limits, name)}"
 
     def parse(
         self,

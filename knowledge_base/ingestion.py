@@ -196,7 +196,7 @@ class Ingestor:
         cancelled: Callable[[], bool],
     ) -> tuple[ParsedDocument, list[Chunk]]:
         """The file's text and chunks; pages that an earlier try has read are not read again."""
-        with self._page_logs.open(file.sha256, self._parser.fingerprint) as kept:
+        with self._page_logs.open(*self._page_log(file)) as kept:
             document = self._parser.parse(
                 file.path, name=file.name, progress=progress, cancelled=cancelled, kept=kept
             )
@@ -204,12 +204,16 @@ class Ingestor:
 
     def _forget_pages(self, file: StoredFile, result: IngestedFile) -> None:
         if not result.retryable:
-            self._page_logs.remove(file.sha256, self._parser.fingerprint)
+            self._page_logs.remove(*self._page_log(file))
+
+    def _page_log(self, file: StoredFile) -> tuple[str, str]:
+        """What the log of a file's pages goes by: the name's ending has a say in the format."""
+        return file.sha256, f"{self._parser.fingerprint};{Path(file.name).suffix.lower()}"
 
     def read(self, file: StoredFile, *, cancelled: Callable[[], bool]) -> tuple[ParsedDocument, list[Chunk]]:
         """The file's text and chunks, read anew. Raises a `LoaderError`."""
         found = self._read(file, lambda _done, _total: None, cancelled)
-        self._page_logs.remove(file.sha256, self._parser.fingerprint)
+        self._page_logs.remove(*self._page_log(file))
         return found
 
     @property

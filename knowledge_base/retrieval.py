@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,7 +13,7 @@ import numpy as np
 from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.diversity import diversify
-from knowledge_base.errors import EmbedderChangedError
+from knowledge_base.errors import CatalogueDamagedError, EmbedderChangedError
 from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.neighbours import with_neighbours
@@ -19,6 +21,8 @@ from knowledge_base.types import Hit
 
 if TYPE_CHECKING:
     from models.embedder import Embedder
+
+logger = logging.getLogger(__name__)
 
 CANDIDATES = 4
 """Candidates looked at for each hit that is asked for, so that folding and reranking have a choice."""
@@ -38,6 +42,8 @@ class Retrieval:
 
     hits: list[Hit]
     query_vector: np.ndarray
+    unreadable: int = 0
+    """Passages that were left out because the catalogue is damaged where they stand."""
 
 
 class Retriever:
@@ -89,17 +95,37 @@ class Retriever:
                 key, query, vector, k=CANDIDATES * top_k, allowed=allowed, frequency=frequency
             )
             scores.update({s.id: (s.score, s.dense_score, s.keyword_score) for s in scored})
-        with self._catalogue.database.read() as connection:
-            found = list(chunk_rows.hits(connection, scores).values())
+        found, unreadable = self._hits(scores)
         # Ties are broken by age so that the same question always gets the same order.
         found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         relevant = [hit for hit in found if hit.score >= threshold][: CANDIDATES * top_k]
         distinct = fold_near_duplicates(self._reranked(query, relevant))
         hits = diversify(distinct, self._diversity)[:top_k]
         if neighbours and hits:
-            with self._catalogue.database.read() as connection:
+            with (
+                suppress(CatalogueDamagedError),  # then without
+                self._catalogue.database.read() as connection,
+            ):
                 hits = with_neighbours(connection, hits)
-        return Retrieval(hits, vector)
+        return Retrieval(hits, vector, unreadable)
+
+    def _hits(self, scores: dict[int, tuple[float, float, float]]) -> tuple[list[Hit], int]:
+        """The chunks with these scores, and how many of them a damaged catalogue cannot give."""
+        database = self._catalogue.database
+        try:
+            with database.read() as connection:
+                return list(chunk_rows.hits(connection, scores).values()), 0
+        except CatalogueDamagedError:
+            found: list[Hit] = []
+            unreadable = 0
+            for chunk_id, score in scores.items():
+                try:
+                    with database.read() as connection:
+                        found.extend(chunk_rows.hits(connection, {chunk_id: score}).values())
+                except CatalogueDamagedError:
+                    unreadable += 1
+            logger.warning("the catalogue is damaged: %d passages of a search cannot be read", unreadable)
+            return found, unreadable
 
     def _reranked(self, query: str, hits: list[Hit]) -> list[Hit]:
         if self._reranker is None or len(hits) < 2:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -24,14 +25,18 @@ from loaders.isolation_worker import (
     Alive,
     Finished,
     PageMessage,
+    Pause,
     RecogniserFactory,
     Task,
     work,
 )
 
 _POLL_SECONDS = 0.1
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
+"""Long, because a starved machine starts slowly, and a worker that has died is noticed at once."""
 _KILL_SECONDS = 5.0
+SLICE_SECONDS = 5.0
+"""How long a file may keep a worker that others wait for; then they have their turn, between two pages."""
 
 Cancelled = Callable[[], bool]
 
@@ -64,7 +69,8 @@ class IsolatedParser:
     `ocr_factory` builds the OCR engine inside the worker, at the first picture; it must be
     picklable, such as a function of a module. `memory_bytes` bounds what one worker allocates
     (on Linux), `page_seconds` the time from one page to the next. Processes start when they
-    are first needed.
+    are first needed. While more files are read than there are workers, each has `slice_seconds`
+    and the page under way at a time.
     """
 
     def __init__(
@@ -74,6 +80,7 @@ class IsolatedParser:
         memory_bytes: int = 2 * 1024**3,
         page_seconds: float = 120.0,
         workers: int = 1,
+        slice_seconds: float = SLICE_SECONDS,
     ) -> None:
         self._factory = ocr_factory
         self._memory_bytes = memory_bytes
@@ -81,10 +88,11 @@ class IsolatedParser:
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._running: set[_Worker] = set()
+        self._slice_seconds = slice_seconds
+        self._turn = threading.Condition()
         # A place holds an idle worker, or None for one that is yet to be started.
-        self._places: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
-        for _ in range(workers):
-            self._places.put(None)
+        self._places: list[_Worker | None] = [None] * workers
+        self._waiting: deque[object] = deque()
 
     def pages(
         self,
@@ -106,20 +114,32 @@ class IsolatedParser:
         `LoadingCancelledError` at most 2 s after `cancelled` turned true. Leaving the iterator early
         ends the worker.
         """
-        worker = self._take(cancelled, name)
-        done = False
+        task = Task(str(path), name, limits or Limits(), first_page, one_page, faq or FaqColumns())
+        rest: Task | None = task
+        while rest is not None:
+            rest = yield from self._slice(rest, cancelled)
+
+    def _slice(self, task: Task, cancelled: Cancelled | None) -> Generator[ReadPage, None, Task | None]:
+        """The pages until others have their turn; what is left of the task then."""
+        worker = self._take(cancelled, task.name)
+        start, paused, done = time.monotonic(), False, False
+        last = task.first_page
         try:
-            worker.send(Task(str(path), name, limits or Limits(), first_page, one_page, faq or FaqColumns()))
+            worker.send(task)
             while True:
-                message = self._receive(worker, self._page_seconds, cancelled, name)
+                message = self._receive(worker, self._page_seconds, cancelled, task.name)
                 if isinstance(message, PageMessage):
+                    last = message.page.number or last
                     yield ReadPage(message.page, message.total, message.format)
+                    if not paused and self._waiting and time.monotonic() - start >= self._slice_seconds:
+                        worker.send(Pause())
+                        paused = True
                 elif isinstance(message, Finished):
                     # Memory that a large file has left behind is given back with the process.
                     done = message.resident < self._memory_bytes // 2
                     if message.error is not None:
                         raise message.error
-                    return
+                    return replace(task, first_page=last + 1) if message.more else None
         finally:
             self._give_back(worker, usable=done)
 
@@ -193,22 +213,36 @@ class IsolatedParser:
         except BaseException:
             if fresh is not None:
                 self._forget(fresh)
-            self._places.put(None)
+            self._free_place(None)
             raise
         return fresh
 
     def _wait_for_place(self, cancelled: Cancelled | None) -> _Worker | None:
-        while True:
-            self._check(cancelled)
-            with contextlib.suppress(queue.Empty):
-                return self._places.get(timeout=_POLL_SECONDS)
+        """A place, first come, first served."""
+        ticket = object()
+        with self._turn:
+            self._waiting.append(ticket)
+            try:
+                while True:
+                    self._check(cancelled)
+                    if self._places and self._waiting[0] is ticket:
+                        return self._places.pop()
+                    self._turn.wait(_POLL_SECONDS)
+            finally:
+                self._waiting.remove(ticket)
+                self._turn.notify_all()
+
+    def _free_place(self, worker: _Worker | None) -> None:
+        with self._turn:
+            self._places.append(worker)
+            self._turn.notify_all()
 
     def _give_back(self, worker: _Worker, *, usable: bool) -> None:
         if usable and not self._closed.is_set():
-            self._places.put(worker)
+            self._free_place(worker)
         else:
             self._forget(worker)
-            self._places.put(None)
+            self._free_place(None)
 
     def _forget(self, worker: _Worker) -> None:
         with self._lock:
@@ -264,7 +298,7 @@ class _Worker:
     def alive(self) -> bool:
         return self._process.is_alive()
 
-    def send(self, task: Task) -> None:
+    def send(self, task: Task | Pause) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self.channel.send(task)  # the loss shows when the answer is awaited
 

@@ -38,6 +38,11 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """To a worker: end the task after the next page that has a number; others wait for their turn."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """The worker has started and waits for a task."""
 
@@ -58,11 +63,15 @@ class PageMessage:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a task; `error` is None where it succeeded. `resident` is the worker's memory in bytes."""
+    """The end of a task; `error` is None where it succeeded. `resident` is the worker's memory in bytes.
+
+    After a `Pause`, `more` says that the file has pages yet.
+    """
 
     format: str
     error: LoaderError | None
     resident: int
+    more: bool = False
 
 
 class LazyRecogniser:
@@ -87,7 +96,9 @@ def work(channel: Connection, ocr_factory: RecogniserFactory | None, memory_byte
     with contextlib.suppress(EOFError, OSError):
         channel.send(Ready())
         while True:
-            channel.send(_serve(channel.recv(), channel, ocr))
+            task = channel.recv()
+            if isinstance(task, Task):  # else a pause that came after the last page
+                channel.send(_serve(task, channel, ocr))
 
 
 def _prepare(memory_bytes: int) -> None:
@@ -134,6 +145,8 @@ def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finis
             channel.send(PageMessage(page, max(total, page.number or 1), kind))
             if task.one_page:
                 break
+            if page.number is not None and _paused(channel):
+                return Finished(kind, None, resident_bytes(), more=True)
     except (BrokenPipeError, ConnectionResetError):
         raise
     except LoaderError as error:
@@ -149,6 +162,10 @@ def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finis
             resident_bytes(),
         )
     return Finished(kind, None, resident_bytes())
+
+
+def _paused(channel: Connection) -> bool:
+    return channel.poll() and isinstance(channel.recv(), Pause)
 
 
 def _sendable(error: LoaderError) -> LoaderError:

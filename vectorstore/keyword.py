@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import threading
@@ -28,7 +27,7 @@ class KeywordIndex:
         self._folder = Path(tempfile.mkdtemp(prefix="zhiwen-index-"))
         self._cleaner = weakref.finalize(self, shutil.rmtree, str(self._folder), ignore_errors=True)
         if folder is not None:
-            _link_files(folder, self._folder)
+            _copy_files(folder, self._folder)
         self._index = _open(self._folder)
         self._writer: Any = None
 
@@ -118,7 +117,7 @@ class KeywordIndex:
     def write(self, folder: Path) -> None:
         """Put the index's files into an empty `folder`."""
         with self._lock:
-            _link_files(self._folder, folder)
+            _copy_files(self._folder, folder)
 
 
 def _schema() -> Any:
@@ -140,11 +139,12 @@ def _open(folder: Path) -> Any:
         raise IndexFilesError(f"the keyword files in {folder} cannot be read: {error}") from error
 
 
-def _link_files(source: Path, target: Path) -> None:
-    """Make `target` a copy of the index in `source`, sharing the segments, which never change.
+def _copy_files(source: Path, target: Path) -> None:
+    """Make `target` a copy of the index in `source`.
 
-    A merge in the background may take a segment away between reading the list and linking; the
-    list is then read again.
+    No link: tantivy maps its files into memory, and a process dies when somebody cuts such a file
+    short. A merge in the background may take a segment away between reading the list and copying;
+    the list is then read again.
     """
     for _ in range(100):
         try:
@@ -155,21 +155,11 @@ def _link_files(source: Path, target: Path) -> None:
         names = [path.name for path in source.iterdir() if path.name.split(".")[0] in segments]
         try:
             for name in names:
-                _link(source / name, target / name)
+                if not (target / name).exists():  # segments never change
+                    shutil.copyfile(source / name, target / name)
         except FileNotFoundError:
             continue
         (target / ".managed.json").write_text(json.dumps([*names, "meta.json"]), encoding="utf-8")
         (target / "meta.json").write_bytes(meta)
         return
     raise IndexFilesError(f"the keyword files in {source} keep changing")
-
-
-def _link(source: Path, target: Path) -> None:
-    if target.exists():
-        return
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
-        shutil.copyfile(source, target)

@@ -36,9 +36,13 @@ class SearchRequest(BaseModel):
 
 
 class SearchResponse(BaseModel):
-    """What a search found, best first."""
+    """What a search found, best first.
+
+    `unreadable` counts passages left out because the catalogue is damaged where they stand.
+    """
 
     hits: list[schemas.Hit]
+    unreadable: int = 0
 
 
 class HistoryTurn(BaseModel):
@@ -89,7 +93,7 @@ class AskRequest(BaseModel):
 @router.post("/search")
 def search(body: SearchRequest, service: ServiceDep) -> SearchResponse:
     """The best passages, best first; none is a good answer too."""
-    hits = service.search(
+    found = service.retrieve(
         body.query,
         body.knowledge_bases,
         top_k=body.top_k,
@@ -97,7 +101,7 @@ def search(body: SearchRequest, service: ServiceDep) -> SearchResponse:
         document_ids=body.document_ids,
         neighbours=body.neighbours,
     )
-    return SearchResponse(hits=[schemas.hit(hit) for hit in hits])
+    return SearchResponse(hits=[schemas.hit(hit) for hit in found.hits], unreadable=found.unreadable)
 
 
 @router.post(

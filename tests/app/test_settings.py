@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from app.composition import FileParser
 from app.errors import SettingsError
 from app.settings import Settings, load_settings, setting_sources
 
@@ -137,3 +139,12 @@ def test_settings_cannot_be_changed() -> None:
 def test_limits_reach_the_loaders() -> None:
     limits = load_settings({"limits": {"pages": 3, "table_rows": 4}}).limits.for_loaders()
     assert (limits.pages, limits.table_rows, limits.file_bytes) == (3, 4, 200 * 1024 * 1024)
+
+
+def test_a_limit_that_leaves_parts_out_is_part_of_the_pipeline(tmp_path: Path) -> None:
+    def fingerprint(**limits: int) -> str:
+        with closing(FileParser(load_settings({"limits": limits}), model_folder=tmp_path)) as parser:
+            return parser.fingerprint
+
+    assert fingerprint() == fingerprint(table_rows=100_000) == fingerprint(file_bytes=5)
+    assert fingerprint(table_rows=5) not in {fingerprint(), fingerprint(table_rows=6)}

@@ -8,6 +8,7 @@ import pytest
 from knowledge_base.page_log import PageLogs
 from loaders.document import Block, Box, Line, Page, Problem
 from loaders.isolation import ReadPage
+from tests.knowledge_base.doubles import Home
 
 DIGEST = "ab" * 32
 
@@ -102,3 +103,22 @@ def test_a_sweep_leaves_what_is_wanted_or_new(tmp_path: Path) -> None:
             os.utime(path, (0, 0))
     logs.sweep({"a" * 64})
     assert {path.name[0] for path in tmp_path.iterdir()} == {"a", "c"}
+
+
+def test_pages_kept_of_one_format_are_not_gone_on_with_in_another(home: Home) -> None:
+    """The same bytes are a text under one name and a table under another."""
+    opened: list[tuple[str, str]] = []
+    logs = home.ingestor._page_logs
+    real = logs.open
+
+    def noted(*about: str) -> object:
+        opened.append(about)  # type: ignore[arg-type]
+        return real(*about)
+
+    logs.open = noted  # type: ignore[method-assign, assignment]
+    home.add("k", {"a.txt": "甲,乙"})
+    home.add("other", {"a.CSV": "甲,乙", "b.csv": "甲,乙"})
+    assert len(opened) == 2
+    assert opened[0] != opened[1]
+    assert opened[0][0] == opened[1][0]
+    assert list((home.folder / "pages").iterdir()) == []

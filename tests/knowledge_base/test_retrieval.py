@@ -118,3 +118,26 @@ def test_deleted_chunks_take_no_place_among_the_best(two: Home) -> None:
 def test_the_querys_vector_comes_back(two: Home) -> None:
     retrieval = two.retriever.search("电话", ["甲"], top_k=1, threshold=0.0)
     np.testing.assert_array_equal(retrieval.query_vector, two.embedder.encode_query("电话"))
+
+
+def test_a_hit_on_a_damaged_page_of_the_catalogue_is_left_out_and_told(home: Home) -> None:
+    bodies = {f"{n}.md": f"第{n}条：部门{n}的值班电话。" + f"{n}" * 3000 for n in range(8)}
+    home.add("k", bodies)
+    query = "值班电话"
+    whole = home.retriever.search(query, ["k"], top_k=30, threshold=0.0)
+    assert (len({hit.document for hit in whole.hits}), whole.unreadable) == (8, 0)
+    home.database._outside("PRAGMA wal_checkpoint(TRUNCATE)")
+    home.database.close()
+    path = home.folder / "catalogue.db"
+    content = bytearray(path.read_bytes())
+    place = content.index("部门3的值班电话".encode()) // 4096 * 4096
+    assert place > 0
+    content[place : place + 4096] = b"\xff" * 4096
+    path.write_bytes(content)
+
+    left = home.retriever.search(query, ["k"], top_k=30, threshold=0.0, neighbours=True)
+    documents = {hit.document for hit in left.hits}
+    assert "3.md" not in documents
+    assert left.unreadable > 0
+    assert {hit.chunk_id for hit in left.hits} < {hit.chunk_id for hit in whole.hits}
+    assert documents

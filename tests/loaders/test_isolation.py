@@ -228,3 +228,31 @@ def test_closing_ends_what_is_being_read(tmp_path: Path) -> None:
         os.kill(worker, 0)
     with pytest.raises(LoadingCancelledError):
         parser.parse(picture(tmp_path, READ), name="a.tif")
+
+
+def test_a_long_file_lets_others_have_their_turn_and_goes_on(tmp_path: Path) -> None:
+    long = workbook(tmp_path / "long", fill_sheets)
+    short = workbook(tmp_path / "short", lambda book: book.active.append(["甲", "乙"]))
+    with IsolatedParser(slice_seconds=0) as parser:
+        pages = parser.pages(long, name="long.xlsx")
+        read = [next(pages)]
+        texts: list[str] = []
+        other = threading.Thread(target=lambda: texts.append(parser.parse(short, name="s.xlsx").text))
+        other.start()
+        while not parser._waiting:
+            time.sleep(0.001)
+        # More than the pipe takes: the worker is still at the file when the other asks.
+        while not texts:
+            read.append(next(pages))
+            other.join(0.0 if parser._waiting else 5.0)
+        assert len(read) < 30
+        read.extend(pages)
+    assert texts == ["甲 | 乙"]
+    assert [page.page.number for page in read] == list(range(1, 62))
+    whole = parse_file(long, name="long.xlsx", options=LoadOptions())
+    assert "\n".join(block.text for page in read for block in page.page.blocks) == whole.text
+
+
+def fill_sheets(book: Any) -> None:
+    for number in range(60):
+        book.create_sheet(f"第{number}页").append([f"{number}" + "表" * 4000])

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ import pytest
 from tests.vectorstore.conftest import DIMENSION, Vectors
 from vectorstore.errors import IndexFilesError
 from vectorstore.hybrid import MANIFEST, HybridIndex
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -93,3 +97,27 @@ def test_a_failed_save_leaves_the_old_files(saved: Path, monkeypatch: pytest.Mon
         index.save(saved)
     assert len(HybridIndex.load(saved)) == 64
     assert len([path for path in saved.iterdir() if path.is_dir()]) == 1
+
+
+def test_files_cut_short_do_not_end_the_process_that_serves(saved: Path) -> None:
+    """What is mapped into memory is the process's own: both after loading and after saving."""
+    code = """
+import sys
+from pathlib import Path
+import numpy as np
+from vectorstore.hybrid import HybridIndex
+folder = Path(sys.argv[1])
+index = HybridIndex.load(folder)
+index.save(folder)
+for path in folder.rglob("*"):
+    if path.is_file():
+        path.open("r+b").truncate(0)
+ids = list(index.ids())
+index.keyword.texts(ids)
+index.search("合同 7", np.eye(1, index.dimension, dtype=np.float32)[0], k=5)
+print(len(ids))
+"""
+    ended = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code, str(saved)], cwd=ROOT, capture_output=True, check=False
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"64\n"), ended.stderr

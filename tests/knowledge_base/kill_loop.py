@@ -1,0 +1,259 @@
+"""Kills a working process again and again at random instants, and holds what it left to its promises.
+
+    python -m tests.knowledge_base.kill_loop [--kills 200] [--seed 1] [--seconds 600] [--real]
+
+Before each kill the process (`work_to_kill`) has taken in texts and PDFs of several pages, replaced,
+deleted, searched and rebuilt, also with another splitter, in two knowledge bases. After each kill the
+folder is opened again, its jobs end, and everything is looked up. `--real` takes the real embedder
+and reads scans with the real OCR.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.service import Service
+from knowledge_base.page_log import PageLog
+from tests.knowledge_base import promises
+from tests.knowledge_base.work_to_kill import SCAN, UNFINISHED, Place, content, open_service, tokens
+
+ROOT = Path(__file__).parents[2]
+SETTLE_SECONDS = 120.0
+_LONG_AGO = time.time() - 3 * 24 * 3600
+_REMEMBERED = 40
+
+
+@dataclass
+class Expected:
+    """What the killed processes were promised."""
+
+    may_be: dict[Place, set[int | None]] = field(default_factory=dict)
+    """The versions in which a file may be there; None: it may be away."""
+    jobs: set[str] = field(default_factory=set)
+    gone: list[tuple[str, str]] = field(default_factory=list)
+    """Knowledge bases and words that must not be found in them any more."""
+    done: Counter[str] = field(default_factory=Counter)
+
+    def take_in(self, lines: list[bytes]) -> list[str]:
+        """Learn from what a process told before it was killed; what it complained of."""
+        begun: dict[str, Any] | None = None
+        complaints = []
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            told = json.loads(line)
+            if told["what"] == "begin":
+                begun = told
+            elif told["what"] == "done" and begun is not None:
+                for *place, version in begun["files"]:
+                    self.may_be[tuple(place)] = {version}
+                self.jobs.update({told["job"]} if "job" in told else ())
+                self.done[begun["action"]] += 1
+                begun = None
+            elif told["what"] == "lost":
+                complaints.append(f"not found while serving: {told}")
+        for *place, version in begun["files"] if begun else ():
+            self.may_be.setdefault(tuple(place), {None}).add(version)
+        if begun:
+            self.done[f"{begun['action']} cut short"] += 1
+        return complaints
+
+    def check(self, service: Service) -> list[str]:
+        """What of the promises about files and jobs is not kept."""
+        found = []
+        known = {info.name for info in service.knowledge_bases()}
+        there: dict[Place, Any] = {}
+        for name in known:
+            there.update({(name, info.name): info for info in service.documents(name)})
+        found += [f"{place} was never uploaded" for place in there.keys() - self.may_be.keys()]
+        for place, versions in self.may_be.items():
+            version = self._version(service, place, there.get(place), versions)
+            if version not in versions:
+                found.append(f"{place} is {version}, and should be of {versions}")
+            for other in versions - {version, None}:
+                self.gone.extend((place[0], word) for word in tokens(place, other or 0))
+            if version is not None and place[1] != SCAN:
+                found += _lacking(service, place, version, there[place])
+            elif version is not None and not there[place].chunks:
+                found.append(f"{place} has no text")
+            self.may_be[place] = {version}
+        for name, word in self.gone:
+            if name in known:
+                hits = service.search(word, [name], threshold=0.0, top_k=5)
+                found += [f"{word} is found, though gone" for hit in hits if word in hit.text]
+        self.gone = self.gone[-_REMEMBERED:]
+        for job_id in self.jobs:
+            job = service.job(job_id)
+            bad = [f.state for f in job.documents if f.state not in {"ready", "unchanged"}]
+            if job.state != "done" or bad:
+                found.append(f"job {job_id} is {job.state} {job.error} {bad}")
+        self.jobs.clear()
+        return found
+
+    def _version(self, service: Service, place: Place, info: Any, versions: set[int | None]) -> int | None:
+        if info is None:
+            return None
+        stored = service.document_file(place[0], info.id).read_bytes()
+        same = [v for v in versions if v is not None and content(place, v) == stored]
+        return same[0] if same else -1
+
+
+def _lacking(service: Service, place: Place, version: int, info: Any) -> list[str]:
+    found = []
+    words = tokens(place, version)
+    if place[1].endswith(".pdf") and info.pages != len(words):
+        found.append(f"{place} has {info.pages} pages of {len(words)}")
+    whole = "".join(chunk.text for _, chunk in service.document_chunks(place[0], info.id))
+    found += [f"{place} lacks {word}" for word in words if word not in whole]
+    for word in words[:: max(len(words) // 3, 1)]:
+        hits = service.search(word, [place[0]], threshold=0.0, top_k=10)
+        if not any(hit.document == place[1] and word in hit.text for hit in hits):
+            found.append(f"{word} of {place} is not found")
+    return found
+
+
+class KeptPages:
+    """How many pages the logs held when a process was killed, and how many were gone on with."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "pages"
+        self.resumed = 0
+
+    def counts(self) -> dict[str, int]:
+        """Whole pages in each log."""
+        found = {}
+        for path in self._folder.glob("*"):
+            if path.suffix != ".lock":
+                with path.open("r+b") as stream:
+                    found[path.name] = len(PageLog(stream).pages)
+        return {name: count for name, count in found.items() if count}
+
+    def watch(self, service: Service, before: dict[str, int]) -> dict[str, int]:
+        """From now on, take those logs out of `before` that are opened with all of their pages."""
+        logs = service._parts.page_logs
+        opened, left = logs.open, dict(before)
+
+        @contextmanager
+        def open_log(sha256: str, fingerprint: str) -> Iterator[PageLog]:
+            name = logs._path(sha256, fingerprint).name
+            with opened(sha256, fingerprint) as log:
+                if left.get(name) == len(log.pages):
+                    del left[name]
+                    self.resumed += 1
+                yield log
+
+        logs.open = open_log  # type: ignore[method-assign]
+        return left
+
+
+def work_and_die(folder: Path, seed: int, *, chunk_size: int, after: float, real: bool) -> list[bytes]:
+    """Let a process work for so many seconds from when it has started; what it told."""
+    arguments = [str(folder), str(seed), str(chunk_size), *(["--real"] if real else [])]
+    command = [sys.executable, "-m", "tests.knowledge_base.work_to_kill", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
+        assert process.stdout is not None
+        killer = threading.Timer(SETTLE_SECONDS, process.kill)
+        killer.start()
+        lines = [process.stdout.readline()]
+        killer.cancel()
+        killer = threading.Timer(after, process.kill)
+        killer.start()
+        lines.extend(process.stdout)
+        killer.join()
+        process.wait()
+        assert process.stderr is not None
+        if process.returncode != -9:
+            raise AssertionError(process.stderr.read().decode(errors="replace")[-3000:])
+    return lines
+
+
+def settle(service: Service) -> None:
+    """Wait until all jobs have ended."""
+    deadline = time.monotonic() + SETTLE_SECONDS
+    tick = threading.Event()
+    while any(job.state in UNFINISHED for job in service.jobs()) and time.monotonic() < deadline:
+        tick.wait(0.02)
+
+
+def kill_once(
+    folder: Path, expected: Expected, chosen: random.Random, *, longest: float, real: bool = False
+) -> tuple[list[str], int]:
+    """One kill, and what is wrong after it; and how many files went on after pages that were kept."""
+    sizes = (60, 90)
+    lines = work_and_die(
+        folder,
+        chosen.randrange(1 << 30),
+        chunk_size=chosen.choice(sizes),
+        after=chosen.uniform(0, longest),
+        real=real,
+    )
+    wrong = expected.take_in(lines)
+    pages = KeptPages(folder)
+    before = pages.counts()
+    for path in (*folder.glob("files/*/*"), *folder.glob("pages/*")):
+        os.utime(path, (_LONG_AGO, _LONG_AGO))  # what nothing needs is cleared away after a day
+    service = open_service(folder, chunk_size=chosen.choice(sizes), real=real)
+    try:
+        waiting = service._parts.jobs.waiting_digests()
+        wanted = {name: count for name, count in before.items() if name.split("-")[0] in waiting}
+        left = pages.watch(service, wanted)
+        service.start()
+        settle(service)
+        service._tidy_up(set())
+        wrong += [
+            f"the {count} pages kept in {name[:8]} were not gone on with" for name, count in left.items()
+        ]
+        wrong += expected.check(service)
+        wrong += promises.broken(service, folder)
+    finally:
+        service.close()
+    return wrong, pages.resumed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0] if __doc__ else "")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds of work before a kill, at most")
+    parser.add_argument("--real", action="store_true")
+    options = parser.parse_args()
+    chosen = random.Random(options.seed)  # noqa: S311 - the same choices each time
+    start, kills, resumed = time.monotonic(), 0, 0
+    failures: list[str] = []
+    totals: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+        folder, expected = Path(temporary, "data0"), Expected()
+        while kills < options.kills and time.monotonic() - start < options.seconds:
+            wrong, gone_on = kill_once(folder, expected, chosen, longest=options.longest, real=options.real)
+            kills, resumed = kills + 1, resumed + gone_on
+            for each in wrong:
+                print(f"kill {kills}: {each}", flush=True)  # noqa: T201
+            failures += wrong
+            if wrong or kills % 40 == 0:  # a fresh folder, so that one failure is told once
+                totals += expected.done
+                folder, expected = Path(temporary, f"data{kills}"), Expected()
+            if kills % 10 == 0:
+                passed = time.monotonic() - start
+                print(f"{kills} kills, {len(failures)} failures, {passed:.0f} s", flush=True)  # noqa: T201
+        totals += expected.done
+    print(f"{kills} kills, {len(failures)} promises broken; {resumed} files resumed; {dict(totals)}")  # noqa: T201
+    raise SystemExit(bool(failures))
+
+
+if __name__ == "__main__":
+    main()

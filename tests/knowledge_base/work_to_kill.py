@@ -1,0 +1,189 @@
+"""A process that does whatever a data folder can be asked for, at random, until it is killed.
+
+    python -m tests.knowledge_base.work_to_kill FOLDER SEED CHUNK_SIZE [--real]
+
+It tells on standard output, line by line, what it begins and what it was promised: whoever killed it
+knows then what has to be there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from app.composition import build_service
+from app.service import Service
+from app.settings import load_settings
+from tests.knowledge_base.doubles import BigramEmbedder, sections
+from tests.loaders.pdf_files import lines_at, write_pdf
+
+KNOWLEDGE_BASES = ("甲", "b%_")
+NAMES = ("a.md", "b.md", "c.md", "卷宗.pdf", "e.pdf")
+SCAN = "扫描.pdf"
+UNFINISHED = {"queued", "running"}
+Place = tuple[str, str]
+"""A knowledge base and a file's name."""
+
+
+def tokens(place: Place, version: int) -> list[str]:
+    """Words that only this version of a file holds, one for each of its sections or pages."""
+    count = 2 + version % 4
+    if place[1].endswith(".pdf"):
+        count = 3 + version % (9 if place[1] == "e.pdf" else 90)
+    seeds = [f"{place}/{version}/{number}".encode() for number in range(count)]
+    return ["q" + hashlib.blake2b(seed, digest_size=6).hexdigest() for seed in seeds]
+
+
+@cache
+def content(place: Place, version: int) -> bytes:
+    """The file's bytes in this version."""
+    if place[1] == SCAN:
+        return scan(version)
+    lines = [
+        f"第{number}条 编号 {word} 的设备应于每季度检查。"
+        for number, word in enumerate(tokens(place, version), 1)
+    ]
+    if not place[1].endswith(".pdf"):
+        return sections(*lines).encode()
+    with tempfile.TemporaryDirectory() as folder:
+        pages = (lines_at(72, 100, [line, "检查的结果由值班人员记入台账。"]) for line in lines)
+        return write_pdf(Path(folder) / "f.pdf", *pages).read_bytes()
+
+
+def scan(version: int) -> bytes:
+    """Pictures of a few pages, as a PDF without a text layer."""
+    from io import BytesIO
+
+    from PIL import Image, ImageDraw, ImageFont
+
+    pages = []
+    for number in range(1, 5):
+        page = Image.new("RGB", (900, 600), "white")
+        draw = ImageDraw.Draw(page)
+        for line in range(6):
+            text = f"Inspection {version}-{number}-{line}: the pump was checked"
+            draw.text((60, 60 + 70 * line), text, fill="black", font=ImageFont.load_default(28))
+        pages.append(page)
+    out = BytesIO()
+    pages[0].save(out, "PDF", save_all=True, append_images=pages[1:])
+    return out.getvalue()
+
+
+def open_service(folder: Path, *, chunk_size: int, real: bool = False) -> Service:
+    """The application over the folder, with a quick embedder and no OCR unless `real`."""
+    arguments: dict[str, Any] = {
+        "data_dir": folder,
+        "models_dir": folder.parent / "models",
+        "splitter": {"chunk_size": chunk_size, "overlap": 0},
+        "ocr": {"enabled": real},
+        "jobs": {"readers": 1, "at_once": 3},
+    }
+    return build_service(load_settings(arguments), embedder=None if real else BigramEmbedder())
+
+
+@dataclass
+class Worker:
+    """Asks for things until the process ends."""
+
+    service: Service
+    random: random.Random
+    real: bool
+    busy: dict[Place, str] = field(default_factory=dict)
+    """The job that last took in a file."""
+    versions: dict[Place, int] = field(default_factory=dict)
+    """What each file of a finished job was uploaded as."""
+    rebuilds: dict[str, str] = field(default_factory=dict)
+    number: int = 0
+
+    def run(self) -> None:
+        asked = (
+            [self.upload] * 5 + [self.delete] * 2 + [self.search] * 4 + [self.rebuild, self.pause, self.pause]
+        )
+        while True:
+            self.random.choice(asked)()
+
+    def tell(self, what: str, **about: Any) -> None:
+        self.number += what == "begin"
+        print(json.dumps({"what": what, "number": self.number, **about}), flush=True)  # noqa: T201
+
+    def place(self) -> Place:
+        names = (*NAMES, SCAN) if self.real else NAMES
+        return self.random.choice(KNOWLEDGE_BASES), self.random.choice(names)
+
+    def idle(self, place: Place) -> bool:
+        job = self.busy.get(place)
+        return job is None or self.service.job(job).state not in UNFINISHED
+
+    def upload(self) -> None:
+        if sum(self.service.job(job).state in UNFINISHED for job in set(self.busy.values())) > 4:
+            return
+        first = self.place()
+        places = {first} | {(first[0], self.random.choice(NAMES)) for _ in range(self.random.randrange(3))}
+        # A file that is being taken in may be uploaded anew: the later upload wins.
+        files = {place: self.random.randrange(1_000_000) for place in sorted(places)}
+        self.tell("begin", action="upload", files=[[*place, version] for place, version in files.items()])
+        self.service.ensure_knowledge_base(first[0])
+        stored = [
+            self.service.store(place[1], [content(place, version)], check=False)
+            for place, version in files.items()
+        ]
+        job = self.service.submit(first[0], stored)
+        self.tell("done", job=job.id)
+        self.busy.update(dict.fromkeys(files, job.id))
+        self.versions.update(files)
+
+    def delete(self) -> None:
+        place = self.place()
+        if not self.idle(place) or place[0] not in {info.name for info in self.service.knowledge_bases()}:
+            return
+        found = [info for info in self.service.documents(place[0]) if info.name == place[1]]
+        if found:
+            self.tell("begin", action="delete", files=[[*place, None]])
+            self.service.delete_document(place[0], found[0].id)
+            self.tell("done")
+            self.versions.pop(place, None)
+
+    def search(self) -> None:
+        places = [place for place in self.versions if place[1] != SCAN and self.idle(place)]
+        if not places:
+            return
+        place = self.random.choice(places)
+        word = self.random.choice(tokens(place, self.versions[place]))
+        hits = self.service.search(word, [place[0]], threshold=0.0, top_k=10)
+        if not any(word in hit.text and hit.document == place[1] for hit in hits):
+            self.tell("lost", place=place, word=word)
+
+    def rebuild(self) -> None:
+        name = self.random.choice(KNOWLEDGE_BASES)
+        job = self.rebuilds.get(name)
+        running = job is not None and self.service.job(job).state in UNFINISHED
+        if not running and name in {info.name for info in self.service.knowledge_bases()}:
+            self.tell("begin", action="rebuild", files=[])
+            self.rebuilds[name] = self.service.submit_rebuild(name).id
+            self.tell("done", job=self.rebuilds[name])
+
+    def pause(self) -> None:
+        time.sleep(self.random.uniform(0, 0.2))
+
+
+def main() -> None:
+    folder, seed, chunk_size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    real = "--real" in sys.argv
+    service = open_service(folder, chunk_size=chunk_size, real=real)
+    service.start()
+    chosen = random.Random(seed)  # noqa: S311 - the same choices each time
+    worker = Worker(service, chosen, real)
+    worker.tell("started")
+    worker.run()
+
+
+if __name__ == "__main__":
+    main()
