@@ -36,10 +36,13 @@ class SearchIndex(Protocol):
         """All ids in the index."""
         ...
 
-    def add(self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray) -> None:
+    def add(
+        self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray, contexts: Sequence[str] = ()
+    ) -> None:
         """Add entries; `vectors` has shape (n, dimension), float32, unit length.
 
-        An id that is already there is replaced. Raises `IndexInputError` when lengths or the
+        `contexts` say what the texts are part of, such as the name of a document; words of a question
+        that stand there are nearly as good as in the text. An id that is already there is replaced. Raises `IndexInputError` when lengths or the
         dimension do not fit; nothing is added then.
         """
         ...

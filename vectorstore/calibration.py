@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,7 +27,7 @@ WORDS_FILE = Path(__file__).with_name("calibration_words.json")
 """Fitted without cosines, for embedders whose cosines nothing is known of."""
 CALIBRATED = "multilingual-e5-small/"
 """What the fingerprints of the embedder begin with that `FILE` was fitted for, whatever runs it."""
-PARTS = ("cosine", *(part.name for part in fields(LexicalParts)))
+PARTS = ("cosine", *LexicalParts._fields)
 """Columns of the parts, in order."""
 
 

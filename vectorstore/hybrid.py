@@ -10,7 +10,6 @@ import uuid
 import zlib
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError
 from vectorstore.keyword import KeywordIndex
 
-FORMAT = 2
+FORMAT = 3
 """Version of the files; files of another are rebuilt from the catalogue."""
 MANIFEST = "index.json"
 COMPLETE = "complete"
@@ -85,15 +84,19 @@ class HybridIndex:
         """All ids in the index."""
         return self._dense.ids()
 
-    def add(self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray) -> None:
+    def add(
+        self, ids: Sequence[int], texts: Sequence[str], vectors: np.ndarray, contexts: Sequence[str] = ()
+    ) -> None:
         """Add entries; see `SearchIndex.add`."""
         if not len(ids) == len(texts) == len(set(ids)):
             raise IndexInputError(f"{len(ids)} ids, {len(set(ids))} different, do not fit {len(texts)} texts")
+        if len(contexts) not in (0, len(texts)):
+            raise IndexInputError(f"{len(contexts)} contexts do not fit {len(texts)} texts")
         rows = checked_rows(ids, vectors, self.dimension)
         if not len(ids):
             return
         with self._updating:
-            self._keyword.add(ids, texts)
+            self._keyword.add(ids, texts, contexts)
             self._dense.add(ids, rows)
 
     def remove(self, ids: Collection[int]) -> int:
@@ -150,11 +153,10 @@ class HybridIndex:
         asked = lexical.question(fold(text), lambda term: background.idf(term, *frequency(term)))
         by_keyword = [entry for entry, _ in self._keyword.search(asked.selective, wide, allowed)]
         cosines.update(self._dense.cosines(vector, [i for i in by_keyword if i not in cosines]))
-        texts = self._keyword.texts(cosines)
-        rows = np.empty((len(texts), len(PARTS)))
-        for row, (entry, folded) in zip(rows, texts.items(), strict=True):
-            row[:] = (cosines[entry], *astuple(lexical.compare(asked, folded)))
-        return list(texts), rows
+        stored = self._keyword.texts(cosines)
+        texts, contexts = [text for text, _ in stored.values()], [context for _, context in stored.values()]
+        words = lexical.compare(asked, texts, contexts)
+        return list(stored), np.column_stack([[cosines[entry] for entry in stored], *words])
 
     def wait(self) -> None:
         """Return when no training is under way in the background."""

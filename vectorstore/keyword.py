@@ -20,7 +20,7 @@ WRITER_BYTES = 15_000_000
 
 
 class KeywordIndex:
-    """Terms to ids, on disk; the folded text of every entry is kept beside them."""
+    """Terms to ids, on disk; the folded text and context of every entry are kept beside them."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._lock = threading.Lock()
@@ -31,17 +31,19 @@ class KeywordIndex:
         self._index = _open(self._folder)
         self._writer: Any = None
 
-    def add(self, ids: Sequence[int], texts: Sequence[str]) -> None:
-        """Add or replace entries."""
+    def add(self, ids: Sequence[int], texts: Sequence[str], contexts: Sequence[str] = ()) -> None:
+        """Add or replace entries, which are found by the terms of their contexts too."""
         import tantivy
 
         documents = []
-        for entry, text in zip(ids, texts, strict=True):
-            folded = fold(text)
+        folded_contexts = {context: fold(context) for context in set(contexts)}
+        for entry, text, context in zip(ids, texts, contexts or [""] * len(ids), strict=True):
+            folded, around = fold(text), folded_contexts.get(context, "")
             document = tantivy.Document()
             document.add_integer("id", entry)
-            document.add_text("terms", " ".join(terms(folded)))
+            document.add_text("terms", " ".join(terms(f"{around}\n{folded}")))
             document.add_bytes("text", folded.encode())
+            document.add_bytes("context", around.encode())
             documents.append(document)
         with self._lock:
             writer = self._open_writer()
@@ -99,8 +101,8 @@ class KeywordIndex:
         ids = searcher.fast_field_values("id", [address for _, address in hits])
         return [(int(i), float(score)) for i, (score, _) in zip(ids, hits, strict=True)]
 
-    def texts(self, ids: Collection[int]) -> dict[int, str]:
-        """The folded text of each of `ids` that is in the index."""
+    def texts(self, ids: Collection[int]) -> dict[int, tuple[str, str]]:
+        """The folded text and context of each of `ids` that is in the index."""
         import tantivy
 
         if not ids:
@@ -109,9 +111,10 @@ class KeywordIndex:
         query = tantivy.Query.term_set_query(self._index.schema, "id", list(ids))
         addresses = [address for _, address in searcher.search(query, len(ids), count=False).hits]
         found = searcher.fast_field_values("id", addresses)
+        stored = (searcher.doc(address) for address in addresses)
         return {
-            int(i): searcher.doc(address)["text"][0].decode()
-            for i, address in zip(found, addresses, strict=True)
+            int(i): (document["text"][0].decode(), document["context"][0].decode())
+            for i, document in zip(found, stored, strict=True)
         }
 
     def write(self, folder: Path) -> None:
@@ -127,6 +130,7 @@ def _schema() -> Any:
     builder.add_integer_field("id", indexed=True, fast=True)
     builder.add_text_field("terms", tokenizer_name="whitespace", index_option="freq")
     builder.add_bytes_field("text", stored=True)
+    builder.add_bytes_field("context", stored=True)
     return builder.build()
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
+
+from vectorstore import occurrences
 from vectorstore.chinese import is_han, terms
 
 MOST_TERMS = 64
@@ -20,8 +24,6 @@ SENTENCES = 100
 """The same of two or three sentences."""
 UNIT = 50.0
 """Weight of a question of about eight words."""
-OCCURRENCES = 8
-"""Places looked at of one term in one text."""
 
 FEW_PHRASES = 4
 """Below so many phrases, single characters are searched for too."""
@@ -43,6 +45,8 @@ _GRAMMAR = frozenset(
 """Characters that hold a sentence together; a pair with one of them is rarely a word."""
 LIGHT = 0.5
 """Weight of a single character beside that of a pair, where both count together."""
+CONTEXT = 0.8
+"""What a term counts that stands in a text's context alone, as the model's name in that of its manual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +77,36 @@ class Question:
         return list(self.phrases) if len(self.phrases) >= FEW_PHRASES else self.terms
 
 
-@dataclass(frozen=True, slots=True)
-class LexicalParts:
-    """Shares of the question's weight, each in [0, 1]; weights in units of `UNIT` where it says so."""
+class LexicalParts(NamedTuple):
+    """Of several texts, shares of the question's weight, each in [0, 1]; or weights, in units of `UNIT`.
 
-    phrases: float
+    Every field has shape (texts,). A term that stands in a text's context alone is covered by
+    `CONTEXT`, in every window too.
+    """
+
+    phrases: np.ndarray
     """Covered by the text, of the pairs and words."""
-    characters: float
+    characters: np.ndarray
     """Covered by the text, of the single characters."""
-    window: float
+    window: np.ndarray
     """Covered by the best `WINDOW` characters of the text, of the pairs and words."""
-    rarest: float
+    rarest: np.ndarray
     """Covered by the text, of the three rarest."""
-    missing_words: float
+    missing_words: np.ndarray
     """Of numbers and Latin words that the text lacks."""
-    names: float
+    names: np.ndarray
     """Covered by the text, of the pairs and words without grammar."""
-    name_characters: float
+    name_characters: np.ndarray
     """The same of single characters."""
-    clause: float
+    clause: np.ndarray
     """Covered by the best `CLAUSE` characters, of pairs, words and characters without grammar."""
-    sentences: float
+    sentences: np.ndarray
     """Covered by the best `SENTENCES` characters, of the same."""
-    names_nearby: float
+    names_nearby: np.ndarray
     """Covered by the best `SENTENCES` characters, of the pairs and words without grammar."""
-    missing_weight: float
+    missing_weight: np.ndarray
     """Weight of all that the text lacks of the pairs and words without grammar, in units."""
-    missing_most: float
+    missing_most: np.ndarray
     """Weight of the heaviest of them, in units."""
 
 
@@ -129,69 +136,49 @@ def _heaviest(weights: dict[str, float]) -> dict[str, float]:
     return {term: weight for term, weight in weights.items() if term in kept}
 
 
-def compare(asked: Question, folded: str) -> LexicalParts:
-    """Compute the parts for a folded text."""
-    covered: set[str] = {term for term in asked.terms if term in folded}
-    phrases, names = asked.phrases, asked.names
-    places = _places(covered & (phrases.keys() | asked.content.keys()), folded)
-    missing = [weight for term, weight in names.items() if term not in covered]
+def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ()) -> LexicalParts:
+    """Compute the parts for folded texts; their folded `contexts` say what they are part of."""
+    all_terms = asked.terms
+    found = occurrences.find(all_terms, texts)
+    around = _around(all_terms, contexts or [""] * len(texts))
+    credit = np.where(found.present(len(all_terms)), 1.0, CONTEXT * around)
+
+    def column(weights: Mapping[str, float]) -> np.ndarray:
+        return np.array([weights.get(term, 0.0) for term in all_terms])
+
+    phrases, names, content = column(asked.phrases), column(asked.names), column(asked.content)
+    missing = (1.0 - credit) * names
+
+    def window(weights: np.ndarray, width: int) -> np.ndarray:
+        best = found.best_window(weights * (1.0 - CONTEXT * around), width)
+        return _share(best + CONTEXT * (around @ weights), weights)
+
     return LexicalParts(
-        phrases=_share(phrases, covered),
-        characters=_share(asked.characters, covered),
-        window=_best_window(places, phrases, WINDOW),
-        rarest=_share({term: phrases[term] for term in asked.rarest}, covered),
-        missing_words=_missing_words(asked, covered),
-        names=_share(names, covered),
-        name_characters=_share(asked.name_characters, covered),
-        clause=_best_window(places, asked.content, CLAUSE),
-        sentences=_best_window(places, asked.content, SENTENCES),
-        names_nearby=_best_window(places, names, SENTENCES),
-        missing_weight=sum(missing) / UNIT,
-        missing_most=max(missing, default=0.0) / UNIT,
+        phrases=_covered(credit, phrases),
+        characters=_covered(credit, column(asked.characters)),
+        window=window(phrases, WINDOW),
+        rarest=_covered(credit, column({term: asked.phrases[term] for term in asked.rarest})),
+        missing_words=_share(missing @ column(dict.fromkeys(asked.words, 1.0)), phrases),
+        names=_covered(credit, names),
+        name_characters=_covered(credit, column(asked.name_characters)),
+        clause=window(content, CLAUSE),
+        sentences=window(content, SENTENCES),
+        names_nearby=window(names, SENTENCES),
+        missing_weight=missing.sum(axis=1) / UNIT,
+        missing_most=missing.max(axis=1, initial=0.0) / UNIT,
     )
 
 
-def _places(terms_there: Collection[str], folded: str) -> list[tuple[int, str]]:
-    """Where the terms stand, in order; no more than `OCCURRENCES` of each."""
-    places: list[tuple[int, str]] = []
-    for term in terms_there:
-        place = folded.find(term)
-        for _ in range(OCCURRENCES):
-            if place < 0:
-                break
-            places.append((place, term))
-            place = folded.find(term, place + 1)
-    places.sort()
-    return places
+def _around(all_terms: Sequence[str], contexts: Sequence[str]) -> np.ndarray:
+    """Which terms stand in each context, shape (contexts, terms); many texts share one."""
+    rows = {context: [float(term in context) for term in all_terms] for context in set(contexts)}
+    return np.array([rows[context] for context in contexts]).reshape(len(contexts), len(all_terms))
 
 
-def _share(weights: Mapping[str, float], covered: Collection[str]) -> float:
-    total = sum(weights.values())
-    return min(1.0, sum(w for term, w in weights.items() if term in covered) / total) if total else 0.0
+def _covered(credit: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    return _share(credit @ weights, weights)
 
 
-def _missing_words(asked: Question, covered: Collection[str]) -> float:
-    total = sum(asked.phrases.values())
-    missing = sum(asked.phrases[term] for term in asked.words if term not in covered)
-    return min(1.0, missing / total) if total else 0.0
-
-
-def _best_window(places: Sequence[tuple[int, str]], weights: Mapping[str, float], width: int) -> float:
-    """The largest share of the weights whose terms begin within `width` characters."""
-    inside: dict[str, int] = {}
-    best = weight = 0.0
-    first = 0
-    relevant = [(place, term) for place, term in places if term in weights]
-    for place, term in relevant:
-        if not inside.get(term):
-            weight += weights[term]
-        inside[term] = inside.get(term, 0) + 1
-        while place - relevant[first][0] > width:
-            left = relevant[first][1]
-            inside[left] -= 1
-            if not inside[left]:
-                weight -= weights[left]
-            first += 1
-        best = max(best, weight)
-    total = sum(weights.values())
-    return min(1.0, best / total) if total else 0.0
+def _share(weight: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    total = weights.sum()
+    return np.minimum(1.0, weight / total) if total else np.zeros_like(weight)

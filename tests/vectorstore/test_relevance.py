@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectorstore import lexical
+from vectorstore import lexical, occurrences
 from vectorstore.background import Background
 from vectorstore.calibration import PARTS, Calibration, Calibrations
 from vectorstore.chinese import fold, terms
@@ -110,24 +110,45 @@ def test_words_that_only_ask_are_left_out() -> None:
 def test_parts_of_a_pair() -> None:
     weights = {"年假": 3.0, "假期": 2.0, "v2": 5.0}
     asked = lexical.question("年假期 v2", lambda term: weights.get(term, 1.0))
-    parts = lexical.compare(asked, "年假" + "无" * 60 + "假期")
-    assert parts.phrases == pytest.approx(0.5)
-    assert parts.characters == pytest.approx(1.0)
-    assert parts.window == pytest.approx(0.3)
-    assert parts.rarest == pytest.approx(0.5)
-    assert parts.missing_words == pytest.approx(0.5)
-    near = lexical.compare(asked, "年假，假期，v2")
-    assert near.window == near.phrases == 1.0
-    assert near.missing_words == 0.0
-    assert (near.names, near.clause, near.missing_weight, near.missing_most) == (1.0, 1.0, 0.0, 0.0)
-    assert parts.missing_weight == pytest.approx(5.0 / lexical.UNIT)
+    parts = lexical.compare(asked, ["年假" + "无" * 60 + "假期", "年假，假期，v2", ""])
+    assert parts.phrases == pytest.approx([0.5, 1.0, 0.0])
+    assert parts.characters == pytest.approx([1.0, 1.0, 0.0])
+    assert parts.window == pytest.approx([0.3, 1.0, 0.0])
+    assert parts.rarest == pytest.approx([0.5, 1.0, 0.0])
+    assert parts.missing_words == pytest.approx([0.5, 0.0, 0.5])
+    assert parts.names == pytest.approx([0.5, 1.0, 0.0])
+    assert parts.clause == pytest.approx([4.0 / 11.5, 1.0, 0.0])
+    assert parts.missing_weight == pytest.approx([5.0 / lexical.UNIT, 0.0, 10.0 / lexical.UNIT])
+    assert parts.missing_most == pytest.approx([5.0 / lexical.UNIT, 0.0, 5.0 / lexical.UNIT])
 
 
 def test_an_identifier_that_the_text_lacks_counts_against_it() -> None:
     asked = lexical.question(fold("SG-300 的默认地址"), lambda term: 8.0 if term.isascii() else 2.0)
-    other, same = (lexical.compare(asked, fold(f"{model} 的默认地址")) for model in ("SG-200", "SG-300"))
-    assert other.missing_words > 0.3 and same.missing_words == 0.0
-    assert other.names < same.names and other.missing_weight > same.missing_weight == 0.0
+    parts = lexical.compare(asked, [fold(f"{model} 的默认地址") for model in ("SG-200", "SG-300")])
+    assert parts.missing_words[0] > 0.3 and parts.missing_words[1] == 0.0
+    assert parts.names[0] < parts.names[1] == 1.0
+    assert parts.missing_weight[0] > parts.missing_weight[1] == 0.0
+
+
+def test_what_stands_in_the_context_is_nearly_covered() -> None:
+    asked = lexical.question(fold("SG-200 最大功耗"), lambda term: 8.0 if term.isascii() else 2.0)
+    row = fold("功耗 | 典型值8W，最大值14W")
+    manual, other, none = "sg-200用户手册", "sg-300用户手册", ""
+    parts = lexical.compare(asked, [row] * 3, [manual, other, none])
+    # sg and 200 weigh 8 each, 最大, 大功 and 功耗 2 each; the row lacks 大功.
+    whole = 8.0 + 8.0 + 3 * 2.0
+    lent = lexical.CONTEXT
+    assert parts.phrases == pytest.approx([(lent * 16 + 4) / whole, (lent * 8 + 4) / whole, 4 / whole])
+    assert parts.missing_words == pytest.approx([(1 - lent) * 16 / whole, (16 - lent * 8) / whole, 16 / whole])
+    assert parts.window == pytest.approx(parts.phrases)
+    assert parts.missing_most == pytest.approx([2.0 / lexical.UNIT, 8.0 / lexical.UNIT, 8.0 / lexical.UNIT])
+
+
+def test_a_term_in_text_and_context_counts_once_and_wholly() -> None:
+    asked = lexical.question("sg200 复位", one)
+    parts = lexical.compare(asked, ["sg200 复位", "sg200 " + "无" * 150 + " 复位"], ["sg200"] * 2)
+    assert parts.phrases.tolist() == [1.0, 1.0]
+    assert parts.window == pytest.approx([1.0, (1.0 + lexical.CONTEXT) / 2])
 
 
 def test_pairs_with_grammar_are_no_names() -> None:
@@ -144,11 +165,42 @@ def test_long_questions_keep_their_rarest_terms() -> None:
     assert asked.rarest == ("w699", "w698", "w697")
 
 
-@given(st.text(max_size=60), st.text(max_size=120))
-def test_parts_are_shares(question: str, text: str) -> None:
-    parts = lexical.compare(lexical.question(fold(question), one), fold(text))
-    assert 0 <= parts.window <= parts.phrases <= 1
-    assert 0 <= parts.names_nearby <= parts.names <= 1
-    assert 0 <= parts.clause <= parts.sentences <= 1
-    assert 0 <= parts.missing_words <= 1 - parts.phrases + 1e-9
+def largest_window(places: dict[str, list[int]], weights: dict[str, float], width: int) -> float:
+    """The weight of the best window, tried at every place."""
+    ends = sorted({place for of_term in places.values() for place in of_term})
+    return max(
+        (
+            sum(
+                weights[term]
+                for term, of_term in places.items()
+                if any(end - width <= p <= end for p in of_term)
+            )
+            for end in ends
+        ),
+        default=0.0,
+    )
+
+
+@given(st.lists(st.text("年假期 a1", max_size=150), max_size=4), st.integers(0, occurrences.WIDEST))
+def test_occurrences_are_those_that_a_plain_search_finds(texts: list[str], width: int) -> None:
+    words = {"年": 1.0, "年假": 2.0, "假期": 0.5, "a1": 4.0}
+    found = occurrences.find(list(words), texts)
+    best = found.best_window(np.tile(list(words.values()), (len(texts), 1)), width)
+    assert found.present(len(words)).tolist() == [[word in text for word in words] for text in texts]
+    for number, text in enumerate(texts):
+        places = {
+            word: [i for i in range(len(text)) if text.startswith(word, i)] for word in words if word in text
+        }
+        assert best[number] == pytest.approx(largest_window(places, words, width))
+
+
+@given(st.text(max_size=60), st.text(max_size=120), st.text(max_size=20))
+def test_parts_are_shares(question: str, text: str, context: str) -> None:
+    found = lexical.compare(lexical.question(fold(question), one), [fold(text)], [fold(context)])
+    parts = lexical.LexicalParts(*(part[0] for part in found))
+    least = -1e-9
+    assert least <= parts.window <= parts.phrases + 1e-9 <= 1 + 2e-9
+    assert least <= parts.names_nearby <= parts.names + 1e-9 <= 1 + 2e-9
+    assert least <= parts.clause <= parts.sentences + 1e-9 <= 1 + 2e-9
+    assert least <= parts.missing_words <= 1 - parts.phrases + 1e-9
     assert 0 <= parts.characters <= 1 and 0 <= parts.rarest <= 1

@@ -1,0 +1,107 @@
+"""Where the terms of a question stand in several texts, for all of them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vectorstore.chinese import is_han
+
+WIDEST = 100
+"""The widest window, in characters, that may be asked for."""
+
+_GAP = "\n" * (WIDEST + 1)
+"""Put between texts, so that no window reaches from one into the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """Every place of every term, by term and place; places count through all texts and their gaps."""
+
+    starts: np.ndarray
+    """Where each text begins, shape (texts,)."""
+    length: int
+    places: np.ndarray
+    terms: np.ndarray
+    """Number of the term at each place."""
+    texts: np.ndarray
+    """Number of the text at each place."""
+
+    def present(self, terms: int) -> np.ndarray:
+        """Which of so many terms each text holds, shape (texts, terms)."""
+        found = np.zeros((len(self.starts), terms), dtype=bool)
+        found[self.texts, self.terms] = True
+        return found
+
+    def best_window(self, weights: np.ndarray, width: int) -> np.ndarray:
+        """The most that the terms beginning within `width` characters weigh, each once, shape (texts,).
+
+        `weights` has shape (texts, terms). A place counts in the windows that end at it and up to
+        `width` behind it, or until the term comes again.
+        """
+        if not len(self.starts):
+            return np.zeros(0)
+        ends = self.places + width + 1
+        again = self.terms[1:] == self.terms[:-1]
+        ends[:-1][again] = np.minimum(ends[:-1][again], self.places[1:][again])
+        gains = weights[self.texts, self.terms]
+        size = self.length + WIDEST + 2
+        steps = np.bincount(self.places, gains, size) - np.bincount(ends, gains, size)
+        return np.asarray(np.maximum.reduceat(np.cumsum(steps), self.starts).clip(0.0))
+
+
+def find(terms: Sequence[str], texts: Sequence[str]) -> Occurrences:
+    """Find all places of `terms`, Chinese characters, pairs of them and words, as `chinese.terms` gives.
+
+    A word is found inside a longer one too.
+    """
+    joined = _GAP.join(texts)
+    lengths = np.array([len(text) + len(_GAP) for text in texts], dtype=np.int64)
+    starts = np.cumsum(lengths) - lengths
+    found = [*_chinese(terms, joined), *_words(terms, joined)]
+    places = np.concatenate([np.zeros(0, dtype=np.int64), *(place for place, _ in found)])
+    numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(number for _, number in found)])
+    order = np.lexsort((places, numbers))
+    places, numbers = places[order], numbers[order]
+    return Occurrences(
+        starts, len(joined), places, numbers, np.searchsorted(starts, places, side="right") - 1
+    )
+
+
+def _chinese(terms: Sequence[str], joined: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Places and numbers of the single characters and of the pairs, by tables of the characters."""
+    chinese = {term: number for number, term in enumerate(terms) if is_han(term)}
+    alphabet = sorted({character for term in chinese for character in term})
+    if not alphabet:
+        return
+    codes = np.frombuffer(joined.encode("utf-32-le"), dtype=np.uint32)
+    letter_of = np.zeros(max(map(ord, alphabet)) + 2, dtype=np.int16)
+    letter_of[[ord(character) for character in alphabet]] = np.arange(1, len(alphabet) + 1)
+    letters = letter_of[np.minimum(codes, len(letter_of) - 1)]
+    letter = {character: number for number, character in enumerate(alphabet, start=1)}
+    singles = np.full(len(alphabet) + 1, -1)
+    pairs = np.full((len(alphabet) + 1, len(alphabet) + 1), -1)
+    for term, number in chinese.items():
+        if len(term) == 1:
+            singles[letter[term]] = number
+        else:
+            pairs[letter[term[0]], letter[term[1]]] = number
+    places = np.flatnonzero(letters)
+    followers = np.minimum(places + 1, len(letters) - 1)
+    after = np.where(followers > places, letters[followers], 0)
+    for numbers in (singles[letters[places]], pairs[letters[places], after]):
+        yield places[numbers >= 0], numbers[numbers >= 0]
+
+
+def _words(terms: Sequence[str], joined: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for number, term in enumerate(terms):
+        if is_han(term):
+            continue
+        places = []
+        place = joined.find(term)
+        while place >= 0:
+            places.append(place)
+            place = joined.find(term, place + 1)
+        yield np.array(places, dtype=np.int64), np.full(len(places), number)
