@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 
-from knowledge_base.tables import chunk_changes
+from knowledge_base.tables import chunk_changes, chunks
 
 KEPT = 200_000
 """Entries that are kept; an index that lags further behind is compared with all chunks instead."""
@@ -27,6 +27,12 @@ def since(connection: Connection, knowledge_base_id: int, number: int) -> set[in
         return None
     inside = (chunk_changes.c.knowledge_base_id == knowledge_base_id) & (chunk_changes.c.number > number)
     return set(connection.execute(select(chunk_changes.c.chunk_id).where(inside)).scalars())
+
+
+def note_document(connection: Connection, document_id: str) -> None:
+    """Note all chunks of a document, where what changed is not theirs but is searched with them."""
+    rows = select(chunks.c.knowledge_base_id, chunks.c.id).where(chunks.c.document_id == document_id)
+    connection.execute(insert(chunk_changes).from_select(["knowledge_base_id", "chunk_id"], rows))
 
 
 def trim(connection: Connection, *, keep: int = KEPT) -> None:

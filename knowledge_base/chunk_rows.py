@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -221,17 +222,32 @@ def served_count(document_id: Column[Any]) -> ScalarSelect[int]:
 
 def index_entries(
     connection: Connection, ids: Collection[int]
-) -> Iterator[tuple[list[int], list[str], np.ndarray]]:
-    """What the search index needs of these chunks, in batches: ids, texts and vectors."""
+) -> Iterator[tuple[list[int], list[str], np.ndarray, list[str]]]:
+    """What the search index needs of these chunks, in batches: ids, texts, vectors and contexts."""
     for batch in _batches(sorted(ids)):
         rows = connection.execute(
-            select(chunks, vectors.c.vector)
+            select(chunks, vectors.c.vector, documents.c.name.label("document"))
             .join(vectors, vectors.c.chunk_id == chunks.c.id)
+            .join(documents, documents.c.id == chunks.c.document_id)
             .where(chunks.c.id.in_(batch))
         ).all()
         if rows:
-            texts = [to_chunk(row).search_text for row in rows]
-            yield [row.id for row in rows], texts, np.stack([_vector(row.vector) for row in rows])
+            found = [to_chunk(row) for row in rows]
+            yield (
+                [row.id for row in rows],
+                [chunk.search_text for chunk in found],
+                np.stack([_vector(row.vector) for row in rows]),
+                [search_context(row.document, chunk) for row, chunk in zip(rows, found, strict=True)],
+            )
+
+
+def search_context(document: str, chunk: Chunk) -> str:
+    """What a chunk is part of, as far as its `search_text` does not say so: the document and the headings.
+
+    A question that names the manual or the policy is about all of its chunks.
+    """
+    headings = chunk.heading_path if chunk.question else ()
+    return "\n".join((PurePosixPath(document).stem, *headings))
 
 
 def document_chunk_ids(connection: Connection, document_ids: Collection[str]) -> set[int]:

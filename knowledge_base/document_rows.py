@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
-from knowledge_base import chunk_edits, chunk_rows, name_rows, version_rows
+from knowledge_base import chunk_changes, chunk_edits, chunk_rows, name_rows, version_rows
 from knowledge_base.clock import now
 from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.files import StoredFile
@@ -216,7 +216,13 @@ def rename(connection: Connection, knowledge_base_id: int, document_id: str, old
     """Let a document go by another first name; the old one leads nowhere then."""
     name_rows.take(connection, knowledge_base_id, old)
     name_rows.give(connection, knowledge_base_id, document_id, new)
-    connection.execute(update(documents).where(documents.c.id == document_id).values(name=new))
+    set_name(connection, document_id, new)
+
+
+def set_name(connection: Connection, document_id: str, name: str) -> None:
+    """Change a document's first name, by which its chunks are found too; the caller notes the change."""
+    connection.execute(update(documents).where(documents.c.id == document_id).values(name=name))
+    chunk_changes.note_document(connection, document_id)
 
 
 def _owner(connection: Connection, knowledge_base_id: int, file: StoredFile) -> Row[Any] | None:

@@ -265,6 +265,6 @@ class IndexCache:
     ) -> int:
         """Add and remove entries; how many."""
         # New before old: meanwhile a search finds both, and the catalogue leaves out the old.
-        for ids, texts, vectors in chunk_rows.index_entries(connection, new):
-            index.add(ids, texts, vectors)
+        for ids, texts, vectors, contexts in chunk_rows.index_entries(connection, new):
+            index.add(ids, texts, vectors, contexts)
         return len(new) + index.remove(gone)

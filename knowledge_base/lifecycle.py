@@ -65,6 +65,7 @@ class DocumentLifecycle:
             if name != row.name:
                 _check_free(connection, key.id, name, document_id)
                 document_rows.rename(connection, key.id, document_id, row.name, name)
+                note_change(connection, key.id)
             return document_rows.info(connection, key.id, document_id)
 
     def move(self, knowledge_base: str, document_id: str, target: str) -> DocumentInfo:
@@ -115,7 +116,8 @@ class DocumentLifecycle:
                 connection.execute(delete(documents).where(documents.c.id == owner))
                 note_change(connection, key.id)
             elif name == row.name:
-                connection.execute(update(documents).where(documents.c.id == owner).values(name=further[0]))
+                document_rows.set_name(connection, owner, further[0])
+                note_change(connection, key.id)
         if not further:
             self._swept({row.sha256})
         return owner

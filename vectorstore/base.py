@@ -42,8 +42,8 @@ class SearchIndex(Protocol):
         """Add entries; `vectors` has shape (n, dimension), float32, unit length.
 
         `contexts` say what the texts are part of, such as the name of a document; words of a question
-        that stand there are nearly as good as in the text. An id that is already there is replaced. Raises `IndexInputError` when lengths or the
-        dimension do not fit; nothing is added then.
+        that stand there are nearly as good as in the text. An id that is already there is replaced.
+        Raises `IndexInputError` when lengths or the dimension do not fit; nothing is added then.
         """
         ...
 

@@ -18,7 +18,7 @@ import numpy as np
 from vectorstore import lexical
 from vectorstore.background import Background
 from vectorstore.base import Frequency, ScoredId
-from vectorstore.calibration import PARTS, Calibration
+from vectorstore.calibration import Calibration
 from vectorstore.chinese import fold
 from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError

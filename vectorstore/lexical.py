@@ -171,8 +171,10 @@ def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ())
 
 def _around(all_terms: Sequence[str], contexts: Sequence[str]) -> np.ndarray:
     """Which terms stand in each context, shape (contexts, terms); many texts share one."""
-    rows = {context: [float(term in context) for term in all_terms] for context in set(contexts)}
-    return np.array([rows[context] for context in contexts]).reshape(len(contexts), len(all_terms))
+    different = sorted(set(contexts))
+    rows = occurrences.find(all_terms, different).present(len(all_terms)).astype(float)
+    place = {context: row for row, context in enumerate(different)}
+    return np.asarray(rows[[place[context] for context in contexts]])
 
 
 def _covered(credit: np.ndarray, weights: np.ndarray) -> np.ndarray:

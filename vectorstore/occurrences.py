@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,6 +14,8 @@ from vectorstore.chinese import is_han
 WIDEST = 100
 """The widest window, in characters, that may be asked for."""
 
+STEM = 3
+"""Letters from which a word may go on, as in the plural."""
 _GAP = "\n" * (WIDEST + 1)
 """Put between texts, so that no window reaches from one into the next."""
 
@@ -55,7 +59,8 @@ class Occurrences:
 def find(terms: Sequence[str], texts: Sequence[str]) -> Occurrences:
     """Find all places of `terms`, Chinese characters, pairs of them and words, as `chinese.terms` gives.
 
-    A word is found inside a longer one too.
+    A word is not found inside a longer one or a number inside a longer one, but at the beginning of
+    one that it may be a stem of.
     """
     joined = _GAP.join(texts)
     lengths = np.array([len(text) + len(_GAP) for text in texts], dtype=np.int64)
@@ -99,9 +104,15 @@ def _words(terms: Sequence[str], joined: str) -> Iterator[tuple[np.ndarray, np.n
     for number, term in enumerate(terms):
         if is_han(term):
             continue
-        places = []
-        place = joined.find(term)
-        while place >= 0:
-            places.append(place)
-            place = joined.find(term, place + 1)
+        places = [match.start() for match in word_pattern(term).finditer(joined)]
         yield np.array(places, dtype=np.int64), np.full(len(places), number)
+
+
+@lru_cache(maxsize=1_024)
+def word_pattern(word: str) -> re.Pattern[str]:
+    """What finds a word: 5g in neither 15g nor 5ghz but in 4g/5g, and day in days."""
+    kind = r"\d" if word[0].isdecimal() else "[a-z]"
+    end = r"\d" if word[-1].isdecimal() else "[a-z]"
+    after = "" if len(word) >= STEM and word.isalpha() else f"(?!{end})"
+    # Looking back from the end lets the word itself be searched for, which is much faster.
+    return re.compile(f"{re.escape(word)}(?<!{kind}{re.escape(word)}){after}")

@@ -54,7 +54,7 @@ def test_renaming(home: Home) -> None:
     revision = home.key("k").revision
     renamed = home.lifecycle.rename("k", info.id, " 制度/中文-a_b%.md ")
     assert (renamed.id, renamed.name) == (info.id, "制度/中文-a_b%.md")
-    assert home.key("k").revision == revision, "no chunk changed"
+    assert home.key("k").revision == revision + 1, "a document is found by its name too"
     assert home.found(LEAVE, "k") == {"制度/中文-a_b%.md"}
     with pytest.raises(DocumentExistsError):
         home.lifecycle.rename("k", info.id, "axb.md")
@@ -62,6 +62,19 @@ def test_renaming(home: Home) -> None:
         home.lifecycle.rename("k", info.id, "../a")
     # The old name is free.
     assert added(home, "a.md", SERVER).id != info.id
+
+
+def test_a_renamed_document_is_found_by_its_new_name(home: Home) -> None:
+    manual = added(home, "SG-200手册.md", "功耗不超过14瓦。")
+    added(home, "SG-300手册.md", "功耗不超过21瓦。")
+    question = "SG-300的功耗"
+    assert home.search(question, "k")[0].document == "SG-300手册.md"
+    first, second = home.search("SG-200的功耗", "k")
+    assert (first.document_id, second.document) == (manual.id, "SG-300手册.md")
+    assert first.keyword_score > second.keyword_score + 0.1
+    home.lifecycle.rename("k", second.document_id, "旧型号手册.md")
+    home.lifecycle.rename("k", manual.id, "SG-300新手册.md")
+    assert home.search(question, "k")[0].document_id == manual.id
 
 
 def test_a_document_may_go_by_another_of_its_names(home: Home) -> None:

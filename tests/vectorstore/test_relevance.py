@@ -139,7 +139,9 @@ def test_what_stands_in_the_context_is_nearly_covered() -> None:
     whole = 8.0 + 8.0 + 3 * 2.0
     lent = lexical.CONTEXT
     assert parts.phrases == pytest.approx([(lent * 16 + 4) / whole, (lent * 8 + 4) / whole, 4 / whole])
-    assert parts.missing_words == pytest.approx([(1 - lent) * 16 / whole, (16 - lent * 8) / whole, 16 / whole])
+    assert parts.missing_words == pytest.approx(
+        [(1 - lent) * 16 / whole, (16 - lent * 8) / whole, 16 / whole]
+    )
     assert parts.window == pytest.approx(parts.phrases)
     assert parts.missing_most == pytest.approx([2.0 / lexical.UNIT, 8.0 / lexical.UNIT, 8.0 / lexical.UNIT])
 
@@ -181,9 +183,23 @@ def largest_window(places: dict[str, list[int]], weights: dict[str, float], widt
     )
 
 
-@given(st.lists(st.text("年假期 a1", max_size=150), max_size=4), st.integers(0, occurrences.WIDEST))
+@pytest.mark.parametrize(
+    ("word", "text", "places"),
+    [
+        ("5g", "15g 5ghz 5g, 4g/5g频段", [9, 16]),
+        ("200", "sg200 1200 2000 200.5 共200台", [2, 16, 23]),
+        ("day", "days sunday day", [0, 12]),
+        ("v1", "v1.2 v12 api-v1", [0, 13]),
+        ("c", "c级 abc c", [0, 7]),
+    ],
+)
+def test_words_are_found_whole(word: str, text: str, places: list[int]) -> None:
+    assert occurrences.find([word], [text]).places.tolist() == places
+
+
+@given(st.lists(st.text("年假期 ", max_size=150), max_size=4), st.integers(0, occurrences.WIDEST))
 def test_occurrences_are_those_that_a_plain_search_finds(texts: list[str], width: int) -> None:
-    words = {"年": 1.0, "年假": 2.0, "假期": 0.5, "a1": 4.0}
+    words = {"年": 1.0, "年假": 2.0, "假期": 0.5, "假假": 4.0}
     found = occurrences.find(list(words), texts)
     best = found.best_window(np.tile(list(words.values()), (len(texts), 1)), width)
     assert found.present(len(words)).tolist() == [[word in text for word in words] for text in texts]
