@@ -5,11 +5,20 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
 from knowledge_base.catalogue import Catalogue
-from knowledge_base.tables import knowledge_bases
+from knowledge_base.tables import knowledge_bases, sessions
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation with files, and the key that began it; None where no keys are used."""
+
+    id: str
+    owner: str | None
 
 
 class ConversationFiles:
@@ -32,6 +41,16 @@ class ConversationFiles:
                 select(knowledge_bases.c.name).where(knowledge_bases.c.session_id == session_id)
             ).scalar()
         return found
+
+    def conversation(self, knowledge_base_id: int) -> Conversation | None:
+        """The conversation whose files a knowledge base holds; None for an ordinary one."""
+        with self._catalogue.database.read() as connection:
+            row = connection.execute(
+                select(knowledge_bases.c.session_id, sessions.c.owner)
+                .outerjoin(sessions, sessions.c.id == knowledge_bases.c.session_id)
+                .where(knowledge_bases.c.id == knowledge_base_id, knowledge_bases.c.session_id.is_not(None))
+            ).first()
+        return None if row is None else Conversation(row.session_id, row.owner)
 
     def ensure(self, session_id: str) -> str:
         """Name of the conversation's knowledge base, which is made when it is missing."""

@@ -125,3 +125,45 @@ class TooManyFilesError(ApplicationError):
     """An upload holds more files than the settings allow."""
 
     code = "too_many_files"
+
+
+class KeyNeededError(ApplicationError):
+    """A request carries no key, or one that opens nothing."""
+
+    code = "key_needed"
+
+
+class ForbiddenError(ApplicationError):
+    """The key's role is too low for what was asked."""
+
+    code = "forbidden"
+
+
+class NoKeyMadeError(ApplicationError):
+    """The service was to listen on an address that others reach, with no key to keep them out."""
+
+    code = "no_key_made"
+
+
+class ForeignHostError(ApplicationError):
+    """A request names a host, or comes from a page, that is none of ours."""
+
+    code = "foreign_host"
+
+
+class TooManyRequestsError(ApplicationError):
+    """More requests, or answers at once, than the settings allow; try again later."""
+
+    code = "too_many_requests"
+
+
+class RequestTimeoutError(ApplicationError):
+    """The body of a request did not come within the time allowed."""
+
+    code = "request_timeout"
+
+
+class WorkersError(ApplicationError):
+    """More than one process was asked for."""
+
+    code = "one_process"

@@ -17,6 +17,7 @@ from app.conversation_files import ConversationFiles
 from app.errors import ModelNeededError, QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
+from knowledge_base.api_keys import ApiKeys
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.disk_reserve import DiskReserve
@@ -84,6 +85,7 @@ class Service:
         self._reserve = DiskReserve(parts.settings.data_dir / "reserve")
         self.models = parts.models
         self.conversation_files = ConversationFiles(parts.catalogue, delete=self.delete_knowledge_base)
+        self.keys = ApiKeys(parts.catalogue)
         self.sessions = SessionStore(parts.catalogue.database, deleted=self.conversation_files.delete)
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks

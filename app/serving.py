@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 from app.composition import build_service
+from app.errors import NoKeyMadeError
 from app.logs import configure
+from app.service import Service
 from app.settings import load_settings
 
 logger = logging.getLogger(__name__)
@@ -31,15 +34,31 @@ def serve(
     service = build_service(settings)
     server = settings.server
     default_port = server.port if pages else server.api_port
+    address, number = host or server.host, default_port if port is None else port
     try:
+        check_guarded(service, address)
         service.start()
         application = create_app(service, pages=pages)
         threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=True).start()
-        address, number = host or server.host, default_port if port is None else port
         logger.info("知问 Zhiwen: http://%s:%d", address, number)
         uvicorn.run(application, host=address, port=number, log_level="warning", log_config=None)
     finally:
         service.close()
+
+
+def check_guarded(service: Service, host: str) -> None:
+    """Raise `NoKeyMadeError` when others could reach `host` and no key keeps them out."""
+    if is_loopback(host) or service.settings.server.open_without_keys or service.keys.usable():
+        return
+    raise NoKeyMadeError(f"others can reach {host}, and no key was made", host=host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def _warm_up(warm_up: Any) -> None:

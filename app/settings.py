@@ -115,6 +115,9 @@ class ServerSettings(_Section):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(7860, ge=0, le=65535, description="port of the pages, with the interface beside them")
     api_port: int = Field(7861, ge=0, le=65535, description="port of the HTTP interface alone")
+    open_without_keys: bool = Field(
+        False, description="listen on other addresses than loopback though no key was made"
+    )
 
 
 class LoggingSettings(_Section):

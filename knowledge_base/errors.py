@@ -107,3 +107,9 @@ class CatalogueDamagedError(KnowledgeBaseError):
     """A part of the catalogue's file cannot be read; the rest can."""
 
     code = "catalogue_damaged"
+
+
+class KeyNotFoundError(KnowledgeBaseError):
+    """There is no such key of the HTTP interface."""
+
+    code = "key_not_found"

@@ -253,6 +253,22 @@ job_files = Table(
     Column("problems", JSON, nullable=False),
 )
 
+# Who may use the HTTP interface; a revoked key stays, because conversations name it as their owner.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("name", String, nullable=False),
+    # "reader", "editor" or "admin"
+    Column("role", String, nullable=False),
+    # Ids of the knowledge bases that it may touch; null: all
+    Column("knowledge_bases", JSON(none_as_null=True)),
+    # SHA-256 of the secret
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("revoked_at", DateTime),
+)
+
 # A conversation, over some knowledge bases or over files of its own.
 sessions = Table(
     "sessions",

@@ -111,7 +111,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 
 def test_every_route_is_documented() -> None:
-    service = cast(Service, SimpleNamespace())
+    service = cast(Service, SimpleNamespace(settings=Settings()))
     paths = application.create_app(service, pages=False).openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
     assert set(first_cells("http.md")) >= routes

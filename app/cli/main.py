@@ -11,6 +11,7 @@ import click
 
 from app.cli.bench import bench
 from app.cli.evaluate import evaluate
+from app.cli.keys import keys
 from app.cli.output import Output, Share, output_options
 
 _KB = click.argument("knowledge_base", metavar="KB")
@@ -234,6 +235,7 @@ def kb_rollback(output: Output, knowledge_base: str) -> None:
 
 cli.add_command(evaluate)
 cli.add_command(bench)
+cli.add_command(keys)
 
 
 @cli.group()

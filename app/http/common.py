@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from app.errors import ApplicationError, RequestTooLargeError, UnreadableTextError
+from app.http.asking import access_of, wished_language
 from app.messages import Language
+from app.rights import for_access
 from app.service import Service
 
 
@@ -22,6 +24,8 @@ class ErrorDetail(BaseModel):
     code: str
     message: str
     details: dict[str, Any]
+    request_id: str | None = None
+    """The request as the log names it."""
 
 
 class ErrorResponse(BaseModel):
@@ -35,7 +39,7 @@ class _Utf8Request(Request):
 
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
-            maximum = get_service(self).settings.limits.request_bytes
+            maximum = self.app.state.service.settings.limits.request_bytes
             body = bytearray()
             async for part in self.stream():
                 body += part
@@ -80,7 +84,12 @@ class Utf8Route(APIRoute):
 
 
 def get_service(request: Request) -> Service:
-    """The service that the application was made with."""
+    """The service as the request's key allows it."""
+    return for_access(request.app.state.service, access_of(request.scope))
+
+
+def whole_service(request: Request) -> Service:
+    """The service itself, for what tells nothing of any document."""
     service: Service = request.app.state.service
     return service
 
@@ -90,14 +99,8 @@ ServiceDep = Annotated[Service, Depends(get_service)]
 
 def request_language(request: Request) -> Language:
     """The first of Chinese and English that the client accepts; without a wish, the setting's."""
-    for part in request.headers.get("accept-language", "").lower().split(","):
-        tag = part.strip()[:2]
-        if tag == "zh":
-            return "zh"
-        if tag == "en":
-            return "en"
-    setting = get_service(request).settings.language
-    return "zh" if setting == "auto" else setting
+    return wished_language(request.headers, request.app.state.service.settings.language)
 
 
+WholeServiceDep = Annotated[Service, Depends(whole_service)]
 LanguageDep = Annotated[Language, Depends(request_language)]

@@ -92,6 +92,7 @@ def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> Doc
 @router.post("", status_code=202, openapi_extra=_UPLOAD)
 async def upload_documents(name: str, request: Request, service: ServiceDep, language: LanguageDep) -> Upload:
     """Upload files; a job ingests them. Files that cannot be read at all are rejected at once."""
+    await run_in_threadpool(service.knowledge_base, name)
     async with _files(request, service, service.settings.limits.files_per_upload) as uploads:
         files = [(upload.filename or "", upload.file) for upload in uploads]
         return await run_in_threadpool(_take_in, service, name, files, language)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from app.http.common import ServiceDep
+from app.http.common import WholeServiceDep
 
 router = APIRouter(tags=["operations"])
 
@@ -30,7 +30,7 @@ class Health(BaseModel):
 
 
 @router.get("/healthz")
-def healthz(service: ServiceDep) -> Health:
+def healthz(service: WholeServiceDep) -> Health:
     """Alive."""
     indexes = Indexes(**asdict(service.index_report()))
     return Health(status="ok", version=version("zhiwen"), indexes=indexes)

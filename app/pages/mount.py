@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from app.pages.guard import PageGuard
+from app.pages.rights import for_browser
 from app.pages.uploads import sweep
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
     label = labels()
     gr.mount_gradio_app(
         api,
-        build_blocks(service, label),
+        build_blocks(for_browser(service), label),
         path="/",
         app_kwargs={"middleware": [PageGuard.middleware(settings.language)]},
         theme=_theme(),

@@ -1,0 +1,96 @@
+"""The login of the browser pages: a key becomes a cookie that no script can read."""
+
+from __future__ import annotations
+
+import html
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from app.http.asking import wished_language
+from app.http.authentication import COOKIE, access_by, given_key
+from app.http.common import whole_service
+from app.messages import Language, translate
+
+router = APIRouter(include_in_schema=False)
+
+_KEPT_SECONDS = 30 * 24 * 3600
+_LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
+_PAGE = """<!doctype html>
+<html lang="{tag}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif;
+  display: grid; place-items: center; min-height: 100vh; margin: 0 }}
+form {{ width: min(22rem, 90vw); display: grid; gap: .75rem }}
+h1 {{ font-size: 1.4rem; margin: 0 }}
+input, button {{ font: inherit; padding: .55rem .7rem; border-radius: .4rem; border: 1px solid #8888 }}
+button {{ background: #0f766e; color: #fff; border: 0; cursor: pointer }}
+p {{ margin: 0 }} .wrong {{ color: #dc2626 }}
+</style>
+</head>
+<body>
+<form method="post" action="/login">
+<h1>{title}</h1>
+<p>{hint}</p>
+<label for="key">{label}</label>
+<input id="key" name="key" type="password" autocomplete="current-password" required autofocus>
+{wrong}
+<button>{button}</button>
+</form>
+</body>
+</html>
+"""
+
+
+@router.get("/login")
+def login_page(request: Request) -> Response:
+    """Ask for the key, unless none is needed or the browser has one."""
+    if access_by(whole_service(request), given_key(request.scope)) is not None:
+        return RedirectResponse("/", status_code=303)
+    return _page(_language(request))
+
+
+@router.post("/login")
+def login(request: Request, key: str = Form("", max_length=200)) -> Response:
+    """Keep the key in the browser, or ask again."""
+    key = key.strip()
+    if access_by(whole_service(request), key) is None:
+        return _page(_language(request), wrong=True)
+    response = RedirectResponse("/", status_code=303)
+    response.set_cookie(
+        COOKIE,
+        key,
+        max_age=_KEPT_SECONDS,
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+    return response
+
+
+@router.post("/logout")
+def logout() -> Response:
+    """Forget the browser's key."""
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+def _language(request: Request) -> Language:
+    return wished_language(request.headers, whole_service(request).settings.language)
+
+
+def _page(language: Language, *, wrong: bool = False) -> HTMLResponse:
+    texts = {
+        name: html.escape(translate(f"login.{name}", language))
+        for name in ("title", "hint", "label", "button", "wrong")
+    }
+    texts["wrong"] = f'<p class="wrong" role="alert">{texts["wrong"]}</p>' if wrong else ""
+    return HTMLResponse(
+        _PAGE.format(tag=_LANGUAGE_TAGS[language], **texts), status_code=401 if wrong else 200
+    )
