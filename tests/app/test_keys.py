@@ -182,9 +182,8 @@ def test_what_is_not_seen_answers_like_what_does_not_exist(
         assert hidden == missing, request
         assert hidden[0] == 404, request
     for path in (f"/api/jobs/{job}", f"/api/jobs/{job}/events"):
-        hidden, missing = client.get(path), client.get(path.replace(job, "0" * 16))
-        assert hidden.status_code == missing.status_code == 404
-        assert hidden.json()["error"]["code"] == missing.json()["error"]["code"] == "job_not_found"
+        for reply in (client.get(path), client.get(path.replace(job, "0" * 16))):
+            assert (reply.status_code, reply.json()["error"]["code"]) == (404, "job_not_found")
     assert [client.post(f"/api/jobs/{job}/{verb}").status_code for verb in ("cancel", "retry")] == [404] * 2
     assert [j["knowledge_base"] for j in client.get("/api/jobs").json()["jobs"]] == []
     listed = client.get("/api/knowledge-bases").json()["knowledge_bases"]
@@ -211,7 +210,7 @@ def test_a_role_does_what_it_may_and_no_more(
         return speak(key).request(method, path, **options).status_code
 
     assert status("reader甲", "GET", f"{base}/documents/{document}/content") == 200
-    for method, path, options in [
+    refused: list[tuple[str, str, dict[str, Any]]] = [
         ("POST", f"{base}/documents", upload),
         ("DELETE", f"{base}/documents/{document}", {}),
         ("PATCH", f"{base}/documents/{document}", {"json": {"name": "别名.md"}}),
@@ -219,7 +218,8 @@ def test_a_role_does_what_it_may_and_no_more(
         ("DELETE", base, {}),
         ("POST", "/api/knowledge-bases", {"json": {"name": "乙"}}),
         ("POST", "/api/models/quote/load", {}),
-    ]:
+    ]
+    for method, path, options in refused:
         assert status("reader甲", method, path, **options) == 403, path
     assert status("editor甲", "POST", f"{base}/documents", **upload) == 202
     assert status("editor甲", "DELETE", base) == 403
