@@ -59,8 +59,8 @@ def test_of_passages_that_say_the_same_the_oldest_is_given(home: Home) -> None:
 
 def test_equal_scores_come_in_the_order_of_age(home: Home) -> None:
     texts = ("午休一小时。", "周五大扫除。")
-    home.add("乙", {"a.md": texts[0]})
-    home.add("甲", {"b.md": texts[1]})
+    home.add("乙", {"1.md": texts[0]})
+    home.add("甲", {"2.md": texts[1]})
     vectors = home.embedder.encode_documents(texts)
     # A word that is as far from the one as from the other, so that the scores are equal.
     query = next(word for word in ascii_uppercase if not (vectors @ home.embedder.encode_query(word)).any())
