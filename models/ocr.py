@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.errors import ModelError, ModelPackageMissingError
+from models.ocr_crops import from_top_left
 from models.ocr_models import OcrModels, ensure_ocr_models, model_name
 from models.ocr_reading import LineReader, PageReader
 
@@ -140,7 +141,7 @@ class _Detector:
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
         (found,) = self._model.predict(np.ascontiguousarray(image[:, :, ::-1]))
-        return [np.asarray(polygon, dtype=np.float64) for polygon in found["dt_polys"]]
+        return [from_top_left(np.asarray(polygon, dtype=np.float64)) for polygon in found["dt_polys"]]
 
 
 class _Recogniser:

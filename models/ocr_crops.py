@@ -16,6 +16,19 @@ _STRAIGHT = 0.6
 _PITCHES = (0.6, 1.35)
 _STRAY = 0.3
 _SMALL_MARK = 0.5
+# In units of the distance between characters.
+_TALLER_THAN_ONE = 0.95
+
+
+def from_top_left(polygon: Polygon) -> Polygon:
+    """The outline from the corner at which its first side points to the right.
+
+    Detectors sort corners by their places, which goes wrong for a long column that leans.
+    """
+    sides = np.roll(polygon, -1, axis=0) - polygon
+    first = int((sides[:, 0] / np.maximum(1e-6, np.linalg.norm(sides, axis=1))).argmax())
+    turned: Polygon = np.roll(polygon, -first, axis=0)
+    return turned
 
 
 def is_tall(polygon: Polygon) -> bool:
@@ -60,24 +73,75 @@ def column_as_row(column: np.ndarray) -> np.ndarray | None:
     if len(cuts) < 3:
         return None
     paper = np.percentile(column.reshape(-1, 3), 80, axis=0).astype(np.uint8)
-    side = round(1.08 * width)
+    pieces = [
+        (column[top:bottom, left:right], ink[top:bottom, left:right] > 0.3) for top, bottom in pairwise(cuts)
+    ]
+    pitch = float(np.median(np.diff(cuts)))
     cells = []
-    for top, bottom in pairwise(cuts):
-        piece, marks = column[top:bottom, left:right], ink[top:bottom, left:right] > 0.3
+    for index, (piece, marks) in enumerate(pieces):
         if not marks.any():
             continue
-        rows, columns = np.flatnonzero(marks.any(axis=1)), np.flatnonzero(marks.any(axis=0))
-        y0, y1, x0, x1 = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-        glyph = piece[y0:y1, x0:x1]
-        cell = np.empty((side, side, 3), np.uint8)
-        cell[:] = paper
-        height, across = min(side, y1 - y0), min(side, x1 - x0)
-        small = max(height, across) < _SMALL_MARK * width and x0 > 0.45 * width
-        y = side - height - side // 16 if small else (side - height) // 2
-        x = side // 16 if small else min(x0, side - across)
-        cell[y : y + height, x : x + across] = glyph[:height, :across]
-        cells.append(cell)
+        # A mark placed so high in its cell that the cut went below it has left that cell empty.
+        alone = index + 1 == len(pieces) or not pieces[index + 1][1].any()
+        mark = _mark_below(marks, width, pitch) if alone else None
+        if mark is None:
+            cells.append(_cell(piece, marks, width, paper))
+            continue
+        character, its_marks = piece.copy(), marks.copy()
+        character[mark], its_marks[mark] = paper, False
+        cells.append(_cell(character, its_marks, width, paper))
+        cells.append(_cell(piece[mark], marks[mark], width, paper, small=True))
     return np.concatenate(cells, axis=1) if cells else None
+
+
+def _cell(
+    piece: np.ndarray, marks: np.ndarray, width: int, paper: np.ndarray, *, small: bool = False
+) -> np.ndarray:
+    """A square cell with the part of the piece that `marks` spans, a small mark in the lower left."""
+    y0, y1, x0, x1 = _extent(marks)
+    side = round(1.08 * width)
+    cell = np.empty((side, side, 3), np.uint8)
+    cell[:] = paper
+    height, across = min(side, y1 - y0), min(side, x1 - x0)
+    small = small or (max(height, across) < _SMALL_MARK * width and x0 > 0.45 * width)
+    y = side - height - side // 16 if small else (side - height) // 2
+    x = side // 16 if small else min(x0, side - across)
+    cell[y : y + height, x : x + across] = piece[y0 : y0 + height, x0 : x0 + across]
+    return cell
+
+
+def _mark_below(marks: np.ndarray, width: int, pitch: float) -> tuple[slice, slice] | None:
+    """Where a small mark stands to the lower right of a character in the same piece, if one does."""
+    top, bottom, *_ = _extent(marks)
+    if bottom - top < _TALLER_THAN_ONE * pitch:
+        return None
+    # What hangs together with the lowest row.
+    found = np.zeros_like(marks)
+    found[bottom - 1] = marks[bottom - 1]
+    grown = _neighbours(found) & marks
+    while (grown != found).any():
+        found, grown = grown, _neighbours(grown) & marks
+    y0, y1, x0, x1 = _extent(found)
+    if max(y1 - y0, x1 - x0) >= _SMALL_MARK * width or x0 <= 0.45 * width or y0 == top:
+        return None
+    return slice(y0, y1), slice(x0, x1)
+
+
+def _neighbours(marks: np.ndarray) -> np.ndarray:
+    """The marks and the eight places around each."""
+    wide = marks.copy()
+    wide[:, 1:] |= marks[:, :-1]
+    wide[:, :-1] |= marks[:, 1:]
+    grown = wide.copy()
+    grown[1:] |= wide[:-1]
+    grown[:-1] |= wide[1:]
+    return grown
+
+
+def _extent(marks: np.ndarray) -> tuple[int, int, int, int]:
+    """The first row with a mark and the one after the last, and so the columns."""
+    rows, columns = np.flatnonzero(marks.any(axis=1)), np.flatnonzero(marks.any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
 def _sides(polygon: Polygon) -> tuple[float, float]:

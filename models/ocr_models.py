@@ -14,7 +14,7 @@ from typing import Any
 from models.artifacts import digest, ensure_folder
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
 
-RECIPE = 2
+RECIPE = 3
 _NAME = re.compile(r"""\bmodel_name["']?\s*:\s*["']?([\w.-]+)""")
 _DETECTION = "PP-OCRv6_small_det"
 _RECOGNITION = "PP-OCRv6_small_rec"
@@ -96,7 +96,7 @@ def _detection() -> Mapping[str, Any]:
         "PostProcess": {
             "name": "DBPostProcess",
             "thresh": 0.3,
-            "box_thresh": 0.6,
+            "box_thresh": 0.5,
             "max_candidates": 3000,
             "unclip_ratio": 1.5,
         },

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from models.ocr_crops import column_as_row, crop, is_tall
+from models.ocr_crops import column_as_row, crop, from_top_left, is_tall
 from models.ocr_reading import LineReader, PageReader
 
 PAPER, INK, MARK = 250, 20, 120
@@ -108,6 +108,26 @@ def test_a_column_becomes_a_row() -> None:
     assert [int(dark[:, n * height : (n + 1) * height].sum()) for n in range(4)] == [1440, 1440, 1440, 80]
     ys, xs = np.nonzero(dark[:, 3 * height :])
     assert ys.min() > height / 2 > xs.max(), "the mark lies in the lower left"
+
+
+def test_a_mark_beside_the_foot_of_a_character_gets_a_cell_of_its_own() -> None:
+    column = np.full((272, 52, 3), PAPER, np.uint8)
+    for top in (6, 50, 94, 182, 226):
+        column[top : top + 36, 4:38] = INK
+    column[127:139, 40:48] = INK
+    row = column_as_row(column)
+    assert row is not None
+    height, width = row.shape[:2]
+    assert width == 6 * height
+    dark = row[:, :, 0] < 100
+    counts = [int(dark[:, n * height : (n + 1) * height].sum()) for n in range(6)]
+    assert counts == [1224, 1224, 1224, 96, 1224, 1224]
+
+
+def test_an_outline_begins_at_the_top_left() -> None:
+    leaning = np.array([(179.0, 21.0), (258.0, 681.0), (184.0, 684.0), (105.0, 24.0)])
+    assert from_top_left(leaning).tolist() == [[105, 24], [179, 21], [258, 681], [184, 684]]
+    assert from_top_left(rectangle(0, 0, 30, 10)).tolist() == rectangle(0, 0, 30, 10).tolist()
 
 
 def test_what_is_no_column_stays_as_it_is() -> None:
