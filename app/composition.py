@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import cache as cache_results
 from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,6 +16,7 @@ from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
+from knowledge_base.embedders import Embedders
 from knowledge_base.files import FileStore
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
@@ -33,7 +35,7 @@ from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
 from models.registry import load_embedder
 from models.reranker import CrossEncoderReranker
-from vectorstore.calibration import Calibrations
+from vectorstore.calibration import Calibration, Calibrations
 from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
@@ -142,26 +144,29 @@ def build_service(
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
     page_logs = PageLogs(folder / "pages")
-    lazy_embedder = Lazy(
-        lambda: (
-            embedder
-            or load_embedder(
-                settings.embedder.name,
-                cache_dir=cache,
-                device=settings.embedder.device,
-                threads=settings.embedder.threads,
-            )
+
+    def load(name: str) -> Embedder:
+        return load_embedder(
+            name, cache_dir=cache, device=settings.embedder.device, threads=settings.embedder.threads
         )
+
+    name = embedder_name(settings.embedder.name)
+    embedders = Embedders(
+        database,
+        Lazy(lambda: embedder or load(name)),
+        name=None if embedder else name,
+        load=load,
     )
-    # Not before the embedder is there: each has a calibration of its own.
-    calibration = Lazy(
-        lambda: calibrations(cache).of(lazy_embedder().fingerprint).weighted(*weights),
-    )
+
+    @cache_results
+    def calibration(fingerprint: str) -> Calibration:
+        return calibrations(cache).of(fingerprint).weighted(*weights)
+
     indexes = IndexCache(
         database,
         folder / "indexes",
-        make=lambda dimension: HybridIndex(dimension, calibration=calibration()),
-        load=lambda path: HybridIndex.load(path, calibration=calibration()),
+        make=lambda dimension, of: HybridIndex(dimension, calibration=calibration(of)),
+        load=lambda path, of: HybridIndex.load(path, calibration=calibration(of)),
     )
     parser = FileParser(settings, model_folder=cache.absolute())
     splitter = make_splitter(settings.splitter)
@@ -184,7 +189,7 @@ def build_service(
         indexes,
         parser=parser,
         splitter=splitter,
-        embedder=lazy_embedder,
+        embedders=embedders,
         page_logs=page_logs,
         patience=settings.jobs.patience_seconds,
     )
@@ -200,22 +205,29 @@ def build_service(
             retriever=Retriever(
                 catalogue,
                 indexes,
-                embedder=lazy_embedder,
+                embedders=embedders,
+                default_threshold=lambda of: calibration(of).threshold,
                 reranker=reranker,
                 diversity=settings.retrieval.diversity,
             ),
             jobs=JobQueue(catalogue, files, max_waiting=settings.limits.waiting_jobs),
-            embedder=lazy_embedder,
+            embedder=embedders,
             models=models,
             prompts=PromptFiles(settings.answering.prompts),
-            lifecycle=DocumentLifecycle(catalogue, swept=swept),
-            chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedder=lazy_embedder),
-            rebuilds=Rebuilder(catalogue, files, indexes, ingestor),
+            lifecycle=DocumentLifecycle(catalogue, embed=ingestor.embed, embedders=embedders, swept=swept),
+            chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders),
+            rebuilds=Rebuilder(catalogue, files, indexes, ingestor, embedders),
             check_file=parser.check,
-            default_threshold=lambda: calibration().threshold,
+            default_threshold=lambda: calibration(embedders().fingerprint).threshold,
             close=close,
         )
     )
+
+
+def embedder_name(name: str) -> str:
+    """The name by which an embedder is loaded again from another working folder too."""
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() else name
 
 
 def calibrations(model_folder: Path) -> Calibrations:

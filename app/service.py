@@ -21,6 +21,7 @@ from knowledge_base.api_keys import ApiKeys
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.disk_reserve import DiskReserve
+from knowledge_base.embedders import Embedders
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache, IndexReport
@@ -63,7 +64,7 @@ class Parts:
     integrity: Integrity
     retriever: Retriever
     jobs: JobQueue
-    embedder: Callable[[], Embedder]
+    embedder: Embedders
     models: ChatModels
     prompts: PromptFiles
     lifecycle: DocumentLifecycle
@@ -113,6 +114,10 @@ class Service:
     def warm_up(self) -> None:
         """Load what the first question needs, so that nobody waits for it."""
         self._parts.embedder()
+        try:
+            self._parts.embedder.remember()
+        except KnowledgeBaseError as error:  # a folder that cannot be written to can be searched
+            logger.warning("the embedder's name is not kept: %s", error.code)
 
     def close(self) -> None:
         """Stop the jobs between two pages and let go of everything."""
@@ -329,7 +334,7 @@ class Service:
             query.strip(),
             knowledge_bases,
             top_k=top_k or self.settings.retrieval.top_k,
-            threshold=self.threshold(threshold),
+            threshold=self.settings.retrieval.threshold if threshold is None else threshold,
             document_ids=document_ids,
             neighbours=self.settings.retrieval.neighbours if neighbours is None else neighbours,
         )

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from sqlalchemy import Connection, update
 
 from knowledge_base import chunk_edits, chunk_rows, document_rows
-from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
+from knowledge_base.catalogue import Catalogue, note_change
 from knowledge_base.chunk_edits import ChunkEdit
 from knowledge_base.clock import now
+from knowledge_base.embedders import Embedders
 from knowledge_base.errors import ChunkNotFoundError, EmbedderChangedError, InvalidChunkError
 from knowledge_base.tables import documents
 from loaders.document import Chunk
-
-if TYPE_CHECKING:
-    from models.embedder import Embedder
+from models.embedder import Embedder
 
 CHUNK_CHARACTERS = 2000
 """The longest text by hand: an embedder reads no more of it, and a prompt holds several."""
+
+
+class Embed(Protocol):
+    """Gives vectors of shape (dimension,) by `chunk_rows.search_hash`, of this embedder."""
+
+    def __call__(self, chunks: Sequence[Chunk], *, embedder: Embedder) -> dict[bytes, np.ndarray]:
+        """Raises a `ModelError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class StoredChunk:
 class ChunkEditor:
     """Edits chunks; what is changed is found, or found no more, as soon as a method returns.
 
-    `embed` gives vectors by `chunk_rows.search_hash`, made by `embedder`.
+    Texts are embedded as those of their knowledge base are.
     Methods raise `KnowledgeBaseNotFoundError`, `DocumentNotFoundError`, `ChunkNotFoundError` and
     `EmbedderChangedError`.
     """
@@ -51,13 +58,13 @@ class ChunkEditor:
         self,
         catalogue: Catalogue,
         *,
-        embed: Callable[[Sequence[Chunk]], dict[bytes, np.ndarray]],
-        embedder: Callable[[], Embedder],
+        embed: Embed,
+        embedders: Embedders,
     ) -> None:
         self._catalogue = catalogue
         self._database = catalogue.database
         self._embed = embed
-        self._embedder = embedder
+        self._embedders = embedders
 
     def chunks(self, knowledge_base: str, document_id: str) -> list[StoredChunk]:
         """The document's chunks in order, those switched off among them."""
@@ -204,12 +211,12 @@ class ChunkEditor:
     ) -> Any:
         """Embed `texts`, change the edits by `edit`, and lay them over the document's chunks anew."""
         key = self._catalogue.key(knowledge_base)
-        embedder = self._embedder().fingerprint
-        _check_embedder(key, embedder)
-        vectors = self._embed(texts) if texts else {}
+        embedder = self._embedders.of(key)
+        vectors = self._embed(texts, embedder=embedder) if texts else {}
         with self._database.write() as connection:
             present = self._catalogue.locked(connection, key)
-            _check_embedder(present, embedder)
+            if present.embedder not in {"", embedder.fingerprint}:
+                raise EmbedderChangedError(f"{key.name!r} was rebuilt meanwhile", name=key.name)
             document_rows.info(connection, key.id, document_id)
             read = [chunk for _, chunk in as_read(connection, document_id)]
             result = edit(connection)
@@ -219,7 +226,7 @@ class ChunkEditor:
                 document_id,
                 read,
                 vectors,
-                embedder=embedder,
+                embedder=embedder.fingerprint,
                 generation=present.generation,
             )
             connection.execute(
@@ -227,7 +234,7 @@ class ChunkEditor:
                 .where(documents.c.id == document_id)
                 .values(revision=documents.c.revision + 1, updated_at=now())
             )
-            note_change(connection, key.id, embedder=embedder)
+            note_change(connection, key.id, embedder=embedder.fingerprint)
         return result
 
 
@@ -288,13 +295,6 @@ def _find(chunks: Sequence[StoredChunk], chunk_id: int) -> StoredChunk:
         if chunk.id == chunk_id:
             return chunk
     raise ChunkNotFoundError(f"there is no chunk {chunk_id}", id=chunk_id)
-
-
-def _check_embedder(key: KnowledgeBaseKey, embedder: str) -> None:
-    if key.embedder not in {"", embedder}:
-        raise EmbedderChangedError(
-            f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
-        )
 
 
 def _checked(text: str) -> str:

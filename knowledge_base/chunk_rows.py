@@ -121,6 +121,20 @@ def add_chunk(connection: Connection, values: dict[str, Any], vector: np.ndarray
     return int(chunk_id)
 
 
+def replace_vectors(
+    connection: Connection, document_id: str, new: Mapping[bytes, np.ndarray], *, embedder: str
+) -> None:
+    """Give a document's chunks the vectors that `embedder` made, by `search_hash`, under new ids.
+
+    New, because an index takes an id that it has for what it knows.
+    """
+    rows = connection.execute(select(chunks).where(chunks.c.document_id == document_id)).all()
+    connection.execute(delete(chunks).where(chunks.c.document_id == document_id))
+    for row in rows:
+        values = {name: value for name, value in row._asdict().items() if name != "id"}
+        add_chunk(connection, values, new[row.search_hash], embedder=embedder)
+
+
 def copy_chunks(
     connection: Connection, document_id: str, copy_id: str, *, generation: int, edits: Mapping[int, int]
 ) -> None:

@@ -32,6 +32,8 @@ class PreparedDocument:
     vectors: Mapping[bytes, np.ndarray]
     """Vectors of shape (dimension,), float32, by `chunk_rows.search_hash`: those of `chunks` and of
     the texts by hand that stand in their place."""
+    pipeline: str | None = None
+    """What the text went through, where that is not what files go through now."""
 
 
 def infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[DocumentInfo]:
@@ -243,6 +245,6 @@ def _values(document: PreparedDocument, pipeline: str) -> dict[str, Any]:
         "format": document.format,
         "pages": document.pages,
         "problems": [problem.stored() for problem in document.problems],
-        "pipeline": pipeline,
+        "pipeline": document.pipeline or pipeline,
         "updated_at": now(),
     }

@@ -115,7 +115,7 @@ def stage(
             format=document.format,
             pages=document.pages,
             problems=[problem.stored() for problem in document.problems],
-            pipeline=pipeline,
+            pipeline=document.pipeline or pipeline,
             conflicts=sorted(conflicts),
         )
     )

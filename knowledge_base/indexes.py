@@ -11,7 +11,7 @@ import logging
 import shutil
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,7 +58,8 @@ class IndexReport:
 class IndexCache:
     """Gives each knowledge base's index as the catalogue has it.
 
-    `make` builds an empty index for a dimension, `load` reads one back from a folder.
+    `make` builds an empty index for a dimension and an embedder's fingerprint, `load` reads one of
+    that embedder back from a folder.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class IndexCache:
         database: Database,
         folder: Path,
         *,
-        make: Callable[[int], SearchIndex],
-        load: Callable[[Path], SearchIndex],
+        make: Callable[[int, str], SearchIndex],
+        load: Callable[[Path, str], SearchIndex],
     ) -> None:
         self._database = database
         self._folder = folder
@@ -105,12 +106,17 @@ class IndexCache:
             text, vector, k=k, allowed=allowed, frequency=frequency
         )
 
-    def frequency(self, keys: Iterable[KnowledgeBaseKey], *, dimension: int) -> Frequency:
+    def frequency(self, dimensions: Mapping[KnowledgeBaseKey, int]) -> Frequency:
         """How many texts of all these knowledge bases hold a term, and how many there are.
+
+        `dimensions` has the length of each one's vectors.
 
         An index that fails counts for nothing here; its own search makes it anew.
         """
-        frequencies = [self.index(key, dimension=dimension, wait=False).frequency() for key in keys]
+        frequencies = [
+            self.index(key, dimension=dimension, wait=False).frequency()
+            for key, dimension in dimensions.items()
+        ]
 
         def total(term: str) -> tuple[int, int]:
             holding = texts = 0
@@ -222,7 +228,8 @@ class IndexCache:
         try:
             state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
             if state["embedder"] == key.embedder:
-                entry = _Entry(self._load(folder / "index"), key.embedder, seen=int(state["seen"]))
+                index = self._load(folder / "index", key.embedder)
+                entry = _Entry(index, key.embedder, seen=int(state["seen"]))
                 self.report = replace(self.report, opened=self.report.opened + 1)
                 return entry
             logger.info("index of knowledge base %d is of another embedder; rebuilding it", key.id)
@@ -234,7 +241,7 @@ class IndexCache:
 
     def _made(self, key: KnowledgeBaseKey, dimension: int) -> _Entry:
         self.report = replace(self.report, rebuilt=self.report.rebuilt + 1)
-        return _Entry(self._make(dimension), key.embedder)
+        return _Entry(self._make(dimension, key.embedder), key.embedder)
 
     def _catch_up(self, entry: _Entry, key: KnowledgeBaseKey) -> None:
         """Take in what was committed since; all chunks are compared only where the log does not tell."""

@@ -18,6 +18,7 @@ from knowledge_base import chunk_rows
 from knowledge_base.batches import Batches
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.document_rows import PreparedDocument
+from knowledge_base.embedders import Embedders
 from knowledge_base.errors import EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
@@ -103,7 +104,7 @@ class Ingestor:
         *,
         parser: Parser,
         splitter: Splitter,
-        embedder: Callable[[], Embedder],
+        embedders: Embedders,
         page_logs: PageLogs,
         patience: float = 0.0,
     ) -> None:
@@ -112,8 +113,9 @@ class Ingestor:
         self._indexes = indexes
         self._parser = parser
         self._splitter = splitter
-        self._embedder = embedder
-        self._shared = SharedEmbedder(embedder, patience=patience)
+        self._embedders = embedders
+        self._patience = patience
+        self._shared: dict[str, SharedEmbedder] = {}
         self._page_logs = page_logs
         self._lock = threading.Lock()
         self.pipeline = f"{parser.fingerprint};{splitter.fingerprint}"
@@ -133,12 +135,9 @@ class Ingestor:
 
         `finished` is told a file's position and outcome as soon as it is committed. Raises
         `LoadingCancelledError` when cancelled (what was committed until then stays), and
-        `EmbedderChangedError` when the knowledge base needs a rebuild first.
+        `EmbedderChangedError` when the knowledge base's embedder cannot be loaded any more.
         """
-        if key.embedder not in {"", self._embedder().fingerprint}:
-            raise EmbedderChangedError(
-                f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
-            )
+        self._embedders.of(key)
         results: dict[int, IngestedFile] = {}
 
         def finish(position: int, result: IngestedFile) -> None:
@@ -218,8 +217,8 @@ class Ingestor:
 
     @property
     def fingerprint(self) -> str:
-        """Names the embedder."""
-        return self._embedder().fingerprint
+        """Names the embedder of the settings."""
+        return self._embedders().fingerprint
 
     def _commit(
         self,
@@ -233,19 +232,29 @@ class Ingestor:
         at, name = batch[-1][0], batch[-1][1].name
         for _, file, _, document_chunks in batch:
             chunks.extend(self._catalogue.edited(key.id, file, document_chunks))
-        try:
+        replaced = self._catalogue.digests(key.id, [file for _, file, *_ in batch])
+
+        def stored() -> list[DocumentInfo]:
+            embedder = self._embedders.of(self._catalogue.present(key))
             vectors = self._embed(
                 chunks,
                 lambda done: progress(Progress(at, files, name, "embed", done, len(chunks))),
                 cancelled,
+                embedder,
             )
+            progress(Progress(at, files, name, "commit", len(chunks), len(chunks)))
+            prepared = [prepared_document(file, document, read, vectors) for _, file, document, read in batch]
+            return self._catalogue.commit(
+                key, prepared, pipeline=self.pipeline, embedder=embedder.fingerprint
+            )
+
+        try:
+            try:
+                infos = stored()
+            except EmbedderChangedError:  # a rebuild ended while this was embedded
+                infos = stored()
         except ModelError as error:
             return [failed(file.name, error, retryable=True) for _, file, *_ in batch]
-        embedder = self._embedder().fingerprint
-        progress(Progress(at, files, name, "commit", len(chunks), len(chunks)))
-        prepared = [prepared_document(file, document, chunks, vectors) for _, file, document, chunks in batch]
-        replaced = self._catalogue.digests(key.id, [file for _, file, *_ in batch])
-        infos = self._catalogue.commit(key, prepared, pipeline=self.pipeline, embedder=embedder)
         self.bring_up_to_date(key, save=False)
         self._files.remove(replaced, unreferenced=self._catalogue.unreferenced)
         return [
@@ -254,19 +263,31 @@ class Ingestor:
         ]
 
     def embed(
-        self, chunks: Sequence[Chunk], *, cancelled: Callable[[], bool] = lambda: False
+        self,
+        chunks: Sequence[Chunk],
+        *,
+        embedder: Embedder | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[bytes, np.ndarray]:
-        """Vectors of shape (dimension,) by `chunk_rows.search_hash`. Raises a `ModelError`."""
-        return self._embed(chunks, lambda _: None, cancelled)
+        """Vectors of shape (dimension,) by `chunk_rows.search_hash`. Raises a `ModelError`.
+
+        They are those of `embedder`, or of the one of the settings.
+        """
+        return self._embed(chunks, lambda _: None, cancelled, embedder or self._embedders())
 
     def _embed(
-        self, chunks: Sequence[Chunk], progress: Callable[[int], None], cancelled: Callable[[], bool]
+        self,
+        chunks: Sequence[Chunk],
+        progress: Callable[[int], None],
+        cancelled: Callable[[], bool],
+        embedder: Embedder,
     ) -> dict[bytes, np.ndarray]:
         """Vectors of shape (dimension,) by `chunk_rows.search_hash`.
 
         Texts embedded before, here or elsewhere, are not embedded again.
         """
-        embedder = self._embedder()
+        self._embedders.remember()
+        shared = self._shared_one(embedder)
         hashes = [chunk_rows.search_hash(chunk) for chunk in chunks]
         with self._catalogue.database.read() as connection:
             known = chunk_rows.known_vectors(connection, set(hashes), embedder.fingerprint)
@@ -282,10 +303,19 @@ class Ingestor:
                 raise LoadingCancelledError("cancelled while embedding")
             part = missing[start : start + _EMBED_AT_ONCE]
             with self._timed("embed"):
-                vectors = self._shared.encode([texts[digest] for digest in part], cancelled=cancelled)
+                vectors = shared.encode([texts[digest] for digest in part], cancelled=cancelled)
             known.update(zip(part, vectors, strict=True))
             progress(start + len(part))
         return known
+
+    def _shared_one(self, embedder: Embedder) -> SharedEmbedder:
+        with self._lock:
+            shared = self._shared.get(embedder.fingerprint)
+            if shared is None:
+                # Only the one asked last is kept, so that a former one's memory is given back.
+                shared = SharedEmbedder(lambda: embedder, patience=self._patience)
+                self._shared = {embedder.fingerprint: shared}
+            return shared
 
     def bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
         """Let the index take in what was committed."""
@@ -293,7 +323,7 @@ class Ingestor:
         if not current.embedder:
             return
         with self._timed("index"):
-            self._indexes.index(current, dimension=self._embedder().dimension)
+            self._indexes.index(current, dimension=self._embedders.of(current).dimension)
             if save:
                 self._indexes.save(current)
 

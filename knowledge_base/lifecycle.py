@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, Row, delete, select, update
 
-from knowledge_base import document_rows, name_rows, version_rows
-from knowledge_base.catalogue import Catalogue, note_change
+from knowledge_base import chunk_rows, document_rows, name_rows, version_rows
+from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
+from knowledge_base.chunk_editing import Embed
 from knowledge_base.clock import now
+from knowledge_base.embedders import Embedders
 from knowledge_base.errors import (
     DocumentExistsError,
     DocumentNotFoundError,
@@ -22,15 +25,24 @@ from knowledge_base.types import DocumentInfo, DocumentVersion
 
 
 class DocumentLifecycle:
-    """Changes documents without reading or embedding them. Every method is one transaction.
+    """Changes documents without reading them. Every method is one transaction.
 
     `swept` is told the digests of files that may be needed no more. Methods raise
     `KnowledgeBaseNotFoundError` and `DocumentNotFoundError`.
     """
 
-    def __init__(self, catalogue: Catalogue, *, swept: Callable[[set[str]], None]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        *,
+        embed: Embed,
+        embedders: Embedders,
+        swept: Callable[[set[str]], None],
+    ) -> None:
         self._catalogue = catalogue
         self._database = catalogue.database
+        self._embed = embed
+        self._embedders = embedders
         self._swept = swept
 
     def find(self, knowledge_base: str, document: str) -> str:
@@ -71,19 +83,34 @@ class DocumentLifecycle:
     def move(self, knowledge_base: str, document_id: str, target: str) -> DocumentInfo:
         """Bring a document, with its names, edits and vectors, into another knowledge base.
 
-        Raises `DocumentExistsError` when one of its names is taken there, and `EmbedderChangedError`
-        when the other knowledge base holds vectors of another embedder.
+        Where the other knowledge base has another embedder, the text is embedded again. Raises
+        `DocumentExistsError` when one of its names is taken there, `EmbedderChangedError` when that
+        embedder cannot be loaded any more, and a `ModelError`.
         """
         source, goal = self._catalogue.key(knowledge_base), self._catalogue.key(target)
+        if goal.embedder in {"", source.embedder}:
+            return self._move(source, goal, document_id, {})
+        embedder = self._embedders.of(goal)
+        with self._database.read() as connection:
+            _row(connection, source.id, document_id)
+            rows = chunk_rows.document_chunks(connection, document_id)
+        vectors = self._embed([chunk_rows.to_chunk(row) for row in rows], embedder=embedder)
+        return self._move(source, goal, document_id, vectors)
+
+    def _move(
+        self,
+        source: KnowledgeBaseKey,
+        goal: KnowledgeBaseKey,
+        document_id: str,
+        vectors: Mapping[bytes, np.ndarray],
+    ) -> DocumentInfo:
         with self._database.write() as connection:
             _row(connection, source.id, document_id)
             if source.id == goal.id:
                 return document_rows.info(connection, goal.id, document_id)
             here, there = _knowledge_base(connection, source.id), _knowledge_base(connection, goal.id)
-            if there.embedder not in {"", here.embedder}:
-                raise EmbedderChangedError(
-                    f"{target!r} holds vectors of another embedder than {knowledge_base!r}", name=target
-                )
+            if there.embedder != goal.embedder or (there.embedder and here.embedder != source.embedder):
+                raise EmbedderChangedError(f"{goal.name!r} was rebuilt meanwhile", name=goal.name)
             of_document = document_names.c.document_id == document_id
             for name in connection.execute(select(document_names.c.name).where(of_document)).scalars().all():
                 _check_free(connection, goal.id, name, document_id)
@@ -94,8 +121,10 @@ class DocumentLifecycle:
                 .values(knowledge_base_id=goal.id, updated_at=now(), revision=documents.c.revision + 1)
             )
             _move_chunks(connection, document_id, here, there)
+            if vectors:
+                chunk_rows.replace_vectors(connection, document_id, vectors, embedder=there.embedder)
             note_change(connection, source.id)
-            note_change(connection, goal.id, embedder=here.embedder)
+            note_change(connection, goal.id, embedder=there.embedder or here.embedder)
             return document_rows.info(connection, goal.id, document_id)
 
     def delete_name(self, knowledge_base: str, name: str, *, document_id: str | None = None) -> str:

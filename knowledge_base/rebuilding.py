@@ -8,6 +8,7 @@ searched, and the old one is kept, to go back to, until the next rebuild.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,13 +18,19 @@ from sqlalchemy import Row, select
 from knowledge_base import chunk_editing, chunk_rows, document_rows, generation_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
 from knowledge_base.document_rows import PreparedDocument
+from knowledge_base.embedders import Embedders
 from knowledge_base.errors import EmbedderChangedError, NothingKeptError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import COMMIT_CHUNKS, Ingestor, Progress, prepared_document
 from knowledge_base.tables import documents
 from loaders.document import Problem
-from loaders.errors import LoadingCancelledError
+from loaders.errors import LoaderError, LoadingCancelledError
+
+logger = logging.getLogger(__name__)
+
+NOT_READ_AGAIN = "not_read_again"
+"""Code of the problem of a document that a rebuild left as it was."""
 
 _Staging = Callable[[Sequence[tuple[Row[Any], PreparedDocument]]], None]
 
@@ -32,13 +39,19 @@ class Rebuilder:
     """Rebuilds knowledge bases while they are searched, and takes a rebuild back."""
 
     def __init__(
-        self, catalogue: Catalogue, files: FileStore, indexes: IndexCache, ingestor: Ingestor
+        self,
+        catalogue: Catalogue,
+        files: FileStore,
+        indexes: IndexCache,
+        ingestor: Ingestor,
+        embedders: Embedders,
     ) -> None:
         self._catalogue = catalogue
         self._database = catalogue.database
         self._files = files
         self._indexes = indexes
         self._ingestor = ingestor
+        self._embedders = embedders
 
     def rebuild(
         self,
@@ -50,8 +63,8 @@ class Rebuilder:
         """Parse, split and embed every document as the settings are now.
 
         The old state serves until all is ready, and stays when anything fails: then what is done
-        waits for the next try. Raises `LoadingCancelledError` when cancelled, and a `LoaderError` or
-        `ModelError` for the first document that cannot be read or embedded.
+        waits for the next try. A document that cannot be read any more keeps the chunks that it has,
+        and a problem that says so. Raises `LoadingCancelledError` when cancelled, and a `ModelError`.
         """
         embedder, pipeline = self._ingestor.fingerprint, self._ingestor.pipeline
         with self._database.read() as connection:
@@ -80,7 +93,8 @@ class Rebuilder:
         """Search again what was searched before the last rebuild, which is kept in its place.
 
         Documents that came or changed since are taken along as they are split now. Raises
-        `NothingKeptError`, and `EmbedderChangedError` when they need the former embedder.
+        `NothingKeptError`, and `EmbedderChangedError` when they need the former embedder and it
+        cannot be loaded any more.
         """
         with self._database.read() as connection:
             kept = generation_rows.of_state(connection, key.id, "kept")
@@ -98,6 +112,7 @@ class Rebuilder:
                 )
             generation_rows.discard(connection, key.id, kept.number)
         self._indexes.drop(key.id, generation=kept.number)
+        self._embedders.release()
 
     def _switch(
         self, key: KnowledgeBaseKey, number: int, embedder: str, complete: Callable[[list[Row[Any]]], None]
@@ -122,6 +137,7 @@ class Rebuilder:
         present = self._catalogue.present(present)
         self._index(present, number, embedder)
         self._indexes.save(present, wholly=True)
+        self._embedders.release()
 
     def _index(self, key: KnowledgeBaseKey, number: int, embedder: str) -> None:
         """Bring a generation's index up to date, so that no search has to wait for it."""
@@ -138,19 +154,14 @@ class Rebuilder:
         cancelled: Callable[[], bool],
     ) -> None:
         """Read and embed the documents' files, giving them to `store` in batches."""
-        batch: list[tuple[Row[Any], StoredFile, Any]] = []
+        batch: list[tuple[Row[Any], PreparedDocument]] = []
 
         def flush() -> None:
-            texts = [chunk for *_, (_, chunks) in batch for chunk in chunks]
-            for _, file, (_, chunks) in batch:
-                texts.extend(self._catalogue.edited(batch[0][0].knowledge_base_id, file, chunks))
+            texts = [chunk for _, document in batch for chunk in document.chunks]
+            for row, document in batch:
+                texts.extend(self._catalogue.edited(row.knowledge_base_id, document.file, document.chunks))
             vectors = self._ingestor.embed(texts, cancelled=cancelled)
-            store(
-                [
-                    (row, prepared_document(file, document, chunks, vectors))
-                    for row, file, (document, chunks) in batch
-                ]
-            )
+            store([(row, replace(document, vectors=vectors)) for row, document in batch])
             batch.clear()
 
         for position, row in enumerate(rows):
@@ -161,11 +172,38 @@ class Rebuilder:
             with self._database.read() as connection:
                 if not document_rows.unchanged_since(connection, row):
                     continue  # deleted or changed since the list was made
-            batch.append((row, file, self._ingestor.read(file, cancelled=cancelled)))
-            if sum(len(chunks) for *_, (_, chunks) in batch) >= COMMIT_CHUNKS:
+            batch.append((row, self._document(row, file, cancelled)))
+            if sum(len(document.chunks) for _, document in batch) >= COMMIT_CHUNKS:
                 flush()
         if batch:
             flush()
+
+    def _document(self, row: Row[Any], file: StoredFile, cancelled: Callable[[], bool]) -> PreparedDocument:
+        """What is read from a file now, without vectors; what it has been where it cannot be read."""
+        try:
+            document, chunks = self._ingestor.read(file, cancelled=cancelled)
+        except LoadingCancelledError:
+            raise
+        except LoaderError as error:
+            logger.warning("not read again: %s", getattr(error, "code", ""), extra={"document": row.id})
+            stored = self._as_stored(row, file)
+            problem = Problem.caused(NOT_READ_AGAIN, error)
+            others = (found for found in stored.problems if found.code != NOT_READ_AGAIN)
+            return replace(stored, problems=(problem, *others), pipeline=row.pipeline)
+        return prepared_document(file, document, chunks, {})
+
+    def _as_stored(self, row: Row[Any], file: StoredFile) -> PreparedDocument:
+        """A document as it was read when it was stored, without vectors."""
+        with self._database.read() as connection:
+            chunks = [chunk for _, chunk in chunk_editing.as_read(connection, row.id)]
+        return PreparedDocument(
+            file=file,
+            format=row.format,
+            pages=row.pages,
+            problems=tuple(Problem(**problem) for problem in row.problems),
+            chunks=chunks,
+            vectors={},
+        )
 
     def _restore(self, key: KnowledgeBaseKey, batch: Iterable[tuple[Row[Any], PreparedDocument]]) -> None:
         embedder, pipeline = self._ingestor.fingerprint, self._ingestor.pipeline
@@ -182,33 +220,20 @@ class Rebuilder:
     def _adopt(self, key: KnowledgeBaseKey, rows: Sequence[Row[Any]], kept: Row[Any]) -> None:
         """Take documents over into the kept generation as they are split now."""
         for row in rows:
-            with self._database.read() as connection:
-                chunks = [chunk for _, chunk in chunk_editing.as_read(connection, row.id)]
             file = StoredFile(row.name, row.sha256, row.size, self._files.path(row.sha256))
-            texts = [*chunks, *self._catalogue.edited(key.id, file, chunks)]
+            document = self._as_stored(row, file)
+            texts = [*document.chunks, *self._catalogue.edited(key.id, file, document.chunks)]
             hashes = {chunk_rows.search_hash(chunk) for chunk in texts}
             with self._database.read() as connection:
                 vectors = chunk_rows.known_vectors(connection, hashes, kept.embedder)
             if hashes - vectors.keys():
-                if kept.embedder != self._ingestor.fingerprint:
-                    raise EmbedderChangedError(
-                        f"{row.name!r} came or changed after the rebuild; set the former embedder again",
-                        name=key.name,
-                    )
-                vectors = self._ingestor.embed(texts)
-            document = PreparedDocument(
-                file=file,
-                format=row.format,
-                pages=row.pages,
-                problems=tuple(Problem(**problem) for problem in row.problems),
-                chunks=chunks,
-                vectors=vectors,
-            )
+                embedder = self._embedders.of(replace(key, embedder=kept.embedder))
+                vectors = self._ingestor.embed(texts, embedder=embedder)
             with self._database.write() as connection:
                 generation_rows.stage(
                     connection,
                     row,
-                    document,
+                    replace(document, vectors=vectors),
                     number=kept.number,
                     pipeline=row.pipeline,
                     embedder=kept.embedder,

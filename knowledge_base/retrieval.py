@@ -6,21 +6,19 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from knowledge_base import chunk_rows
-from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.catalogue import Catalogue
 from knowledge_base.diversity import diversify
-from knowledge_base.errors import CatalogueDamagedError, EmbedderChangedError
+from knowledge_base.embedders import Embedders
+from knowledge_base.errors import CatalogueDamagedError
 from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
-
-if TYPE_CHECKING:
-    from models.embedder import Embedder
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +36,11 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What a query found. `query_vector` has shape (dimension,), float32, unit length."""
+    """What a query found.
+
+    `query_vector` is of the embedder of the settings, whatever the knowledge bases were made with:
+    shape (dimension,), float32, unit length.
+    """
 
     hits: list[Hit]
     query_vector: np.ndarray
@@ -47,20 +49,25 @@ class Retrieval:
 
 
 class Retriever:
-    """Searches knowledge bases. Safe to be called from several threads at once."""
+    """Searches knowledge bases, each with its own embedder. Safe to be called from several threads at once.
+
+    `default_threshold` gives the threshold that the relevance of an embedder's hits is calibrated for.
+    """
 
     def __init__(
         self,
         catalogue: Catalogue,
         indexes: IndexCache,
         *,
-        embedder: Callable[[], Embedder],
+        embedders: Embedders,
+        default_threshold: Callable[[str], float] = lambda _: 0.5,
         reranker: Reranker | None = None,
         diversity: float = 0.0,
     ) -> None:
         self._catalogue = catalogue
         self._indexes = indexes
-        self._embedder = embedder
+        self._embedders = embedders
+        self._default_threshold = default_threshold
         self._reranker = reranker
         self._diversity = diversity
 
@@ -70,36 +77,46 @@ class Retriever:
         knowledge_bases: Sequence[str],
         *,
         top_k: int,
-        threshold: float,
+        threshold: float | None = None,
         document_ids: Collection[str] | None = None,
         neighbours: bool = False,
     ) -> Retrieval:
         """The `top_k` best chunks with a relevance of at least `threshold`, best first.
 
+        Without a `threshold`, each knowledge base's embedder has its own.
         Of passages that say the same only the best is given. A reranker decides the order, never
         which passages are relevant, so that the threshold keeps its meaning. With `neighbours`,
         the hits bring the text before and after them.
-        Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when a knowledge base
-        holds vectors that the present embedder cannot be compared with.
+        Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when the embedder that a
+        knowledge base was made with is not that of the settings and cannot be loaded any more.
         """
-        embedder = self._embedder()
-        checked = (self._checked(name, embedder) for name in dict.fromkeys(knowledge_bases))
-        keys = [key for key in checked if key is not None]
-        vector = embedder.encode_query(query)
+        found_keys = [self._catalogue.key(name) for name in dict.fromkeys(knowledge_bases)]
+        # Of those without an embedder nothing was ever stored.
+        embedders = {key: self._embedders.of(key) for key in found_keys if key.embedder}
+        chosen = self._embedders()
+        vectors = {chosen.fingerprint: chosen.encode_query(query)}
+        for embedder in embedders.values():
+            if embedder.fingerprint not in vectors:
+                vectors[embedder.fingerprint] = embedder.encode_query(query)
+        of_key = {key: vectors[embedder.fingerprint] for key, embedder in embedders.items()}
         # Several are weighed as the one they would be together, so that their scores can be compared.
-        frequency = self._indexes.frequency(keys, dimension=len(vector)) if len(keys) > 1 else None
+        frequency = None
+        if len(of_key) > 1:
+            frequency = self._indexes.frequency({key: len(vector) for key, vector in of_key.items()})
         allowed = self._chunk_ids(document_ids)
         scores: dict[int, tuple[float, float, float]] = {}
-        for key in keys:
+        for key, vector in of_key.items():
+            least = self._default_threshold(key.embedder) if threshold is None else threshold
             scored = self._indexes.search(
                 key, query, vector, k=CANDIDATES * top_k, allowed=allowed, frequency=frequency
             )
-            scores.update({s.id: (s.score, s.dense_score, s.keyword_score) for s in scored})
+            scores.update(
+                {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored if s.score >= least}
+            )
         found, unreadable = self._hits(scores)
         # Ties are broken by age so that the same question always gets the same order.
         found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
-        relevant = [hit for hit in found if hit.score >= threshold][: CANDIDATES * top_k]
-        distinct = fold_near_duplicates(self._reranked(query, relevant))
+        distinct = fold_near_duplicates(self._reranked(query, found[: CANDIDATES * top_k]))
         hits = diversify(distinct, self._diversity)[:top_k]
         if neighbours and hits:
             with (
@@ -107,7 +124,7 @@ class Retriever:
                 self._catalogue.database.read() as connection,
             ):
                 hits = with_neighbours(connection, hits)
-        return Retrieval(hits, vector, unreadable)
+        return Retrieval(hits, vectors[chosen.fingerprint], unreadable)
 
     def _hits(self, scores: dict[int, tuple[float, float, float]]) -> tuple[list[Hit], int]:
         """The chunks with these scores, and how many of them a damaged catalogue cannot give."""
@@ -133,15 +150,6 @@ class Retriever:
         passages = ["\n".join(part for part in (hit.question, hit.header, hit.text) if part) for hit in hits]
         order = np.argsort(-self._reranker.scores(query, passages), kind="stable")
         return [hits[position] for position in order]
-
-    def _checked(self, name: str, embedder: Embedder) -> KnowledgeBaseKey | None:
-        """The key of a knowledge base; None of one in which nothing was ever stored."""
-        key = self._catalogue.key(name)
-        if key.embedder not in ("", embedder.fingerprint):
-            raise EmbedderChangedError(
-                f"{key.name!r} holds vectors of another embedder; rebuild it first", name=key.name
-            )
-        return key if key.embedder else None
 
     def _chunk_ids(self, document_ids: Collection[str] | None) -> set[int] | None:
         if document_ids is None:

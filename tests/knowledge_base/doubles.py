@@ -13,6 +13,7 @@ from knowledge_base import chunk_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
+from knowledge_base.embedders import Embedders
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import IngestedFile, Ingestor
@@ -30,7 +31,7 @@ from loaders.isolation import ReadPages
 from loaders.registry import parse_file
 from loaders.splitter import ChineseTextSplitter
 from models.embedder import Embedder
-from models.errors import ModelUnavailableError
+from models.errors import ModelNotFoundError, ModelUnavailableError
 from vectorstore.calibration import Calibration
 from vectorstore.hybrid import HybridIndex
 
@@ -191,9 +192,13 @@ class Home:
 
 
 def open_home(
-    folder: Path, *, embedder: BigramEmbedder | None = None, parser: InProcessParser | None = None
+    folder: Path,
+    *,
+    embedder: BigramEmbedder | None = None,
+    parser: InProcessParser | None = None,
+    former: Sequence[BigramEmbedder] = (),
 ) -> Home:
-    """Open the data in `folder`."""
+    """Open the data in `folder`. `former` embedders can be loaded by their fingerprints."""
     database = Database(folder / "catalogue.db")
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
@@ -201,26 +206,37 @@ def open_home(
     indexes = IndexCache(
         database,
         folder / "indexes",
-        make=lambda dimension: HybridIndex(dimension, calibration=calibration),
-        load=lambda path: HybridIndex.load(path, calibration=calibration),
+        make=lambda dimension, _: HybridIndex(dimension, calibration=calibration),
+        load=lambda path, _: HybridIndex.load(path, calibration=calibration),
     )
     parser = parser or InProcessParser()
     embedder = embedder or BigramEmbedder()
+
+    def load(name: str) -> Embedder:
+        for one in former:
+            if one.fingerprint == name:
+                return one
+        raise ModelNotFoundError(f"there is no {name}", name=name)
+
+    embedders = Embedders(database, lambda: embedder, name=embedder.fingerprint, load=load)
     ingestor = Ingestor(
         catalogue,
         files,
         indexes,
         parser=parser,
         splitter=ChineseTextSplitter(chunk_size=60, overlap=0),
-        embedder=lambda: embedder,
+        embedders=embedders,
         page_logs=PageLogs(folder / "pages"),
     )
-    retriever = Retriever(catalogue, indexes, embedder=lambda: embedder)
+    retriever = Retriever(catalogue, indexes, embedders=embedders)
     queue = JobQueue(catalogue, files, max_waiting=10)
     lifecycle = DocumentLifecycle(
-        catalogue, swept=lambda digests: files.remove(digests, unreferenced=catalogue.unreferenced)
+        catalogue,
+        embed=ingestor.embed,
+        embedders=embedders,
+        swept=lambda digests: files.remove(digests, unreferenced=catalogue.unreferenced),
     )
-    editor = ChunkEditor(catalogue, embed=ingestor.embed, embedder=lambda: embedder)
+    editor = ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders)
     return Home(
         folder,
         database,
@@ -234,7 +250,7 @@ def open_home(
         queue,
         lifecycle,
         editor,
-        Rebuilder(catalogue, files, indexes, ingestor),
+        Rebuilder(catalogue, files, indexes, ingestor, embedders),
     )
 
 

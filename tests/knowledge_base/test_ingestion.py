@@ -7,7 +7,7 @@ import pytest
 
 from knowledge_base.errors import DocumentNotFoundError, EmbedderChangedError, KnowledgeBaseNotFoundError
 from knowledge_base.ingestion import IngestedFile, Progress
-from loaders.errors import DamagedFileError, LoadingCancelledError, RecognitionFailedError
+from loaders.errors import LoadingCancelledError, RecognitionFailedError
 from tests.knowledge_base.doubles import BigramEmbedder, Home, InProcessParser, open_home, sections
 
 LEAVE = "员工每年享有十五天年假，须提前申请。"
@@ -317,11 +317,11 @@ class TestRebuild:
 
         def fail(name: str) -> None:
             if name == "b.md" and cause == "parser":
-                raise DamagedFileError(f"{name} is damaged")
+                raise RuntimeError("a defect of the program")
             other.embedder.available = name == "a.md" or cause != "embedder"
 
         other.parser.before = fail
-        with pytest.raises(Exception, match=r"damaged|down"):
+        with pytest.raises(Exception, match=r"defect|down"):
             other.rebuilder.rebuild(other.key("k"))
         other.close()
 

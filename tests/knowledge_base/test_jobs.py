@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from knowledge_base.embedders import Embedders
 from knowledge_base.errors import JobNotFoundError, JobStateError, QueueFullError
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_runner import JobRunner
@@ -175,7 +176,7 @@ def test_an_embedder_that_cannot_even_be_loaded_fails_the_job_until_it_is_back(h
         home.indexes,
         parser=home.parser,
         splitter=home.ingestor._splitter,
-        embedder=load,  # type: ignore[arg-type]
+        embedders=Embedders(home.database, load),  # type: ignore[arg-type]
         page_logs=PageLogs(home.folder / "pages"),
     )
     runner = JobRunner(home.catalogue, home.queue, ingestor, locks=home.folder / "runners", swept=home.sweep)
