@@ -31,13 +31,13 @@ PASSAGES = 60
 
 
 @contextmanager
-def server() -> Iterator[httpx.Client]:
-    """A client of a fresh server."""
+def server(data: Path | None = None) -> Iterator[httpx.Client]:
+    """A client of a fresh server over the folder `data`, or over one that goes with it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with TemporaryDirectory() as folder:
-        environment = {**os.environ, "ZHIWEN_DATA_DIR": folder, "PYTHONPATH": os.getcwd()}  # noqa: PTH109
+        environment = {**os.environ, "ZHIWEN_DATA_DIR": str(data or folder), "PYTHONPATH": os.getcwd()}  # noqa: PTH109
         command = [sys.executable, "-m", "app", "serve", "--api-only", "--port", str(port)]
         with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:  # noqa: S603
             transport = httpx.HTTPTransport(retries=10)

@@ -88,7 +88,7 @@ class InProcessParser:
         kept: ReadPages | None = None,
     ) -> ParsedDocument:
         self.before(name)
-        if b"DAMAGED" in path.read_bytes():
+        if path.exists() and b"DAMAGED" in path.read_bytes():
             raise DamagedFileError(f"{name} is damaged", name=name)
         options = LoadOptions(progress=progress, cancelled=cancelled)
         options.check_cancelled()

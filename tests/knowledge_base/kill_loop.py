@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,14 +23,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.service import Service
 from knowledge_base.page_log import PageLog
 from tests.knowledge_base import promises
-from tests.knowledge_base.work_to_kill import SCAN, UNFINISHED, Place, content, open_service, tokens
+from tests.knowledge_base.work_to_kill import SCAN, UNFINISHED, Place, Task, content, open_service, tokens
 
 ROOT = Path(__file__).parents[2]
 SETTLE_SECONDS = 120.0
@@ -64,8 +65,8 @@ class Expected:
                 self.jobs.update({told["job"]} if "job" in told else ())
                 self.done[begun["action"]] += 1
                 begun = None
-            elif told["what"] == "lost":
-                complaints.append(f"not found while serving: {told}")
+            elif told["what"] in {"lost", "failed"}:
+                complaints.append(f"while serving: {told}")
         for *place, version in begun["files"] if begun else ():
             self.may_be.setdefault(tuple(place), {None}).add(version)
         if begun:
@@ -160,25 +161,34 @@ class KeptPages:
         return left
 
 
-def work_and_die(folder: Path, seed: int, *, chunk_size: int, after: float, real: bool) -> list[bytes]:
-    """Let a process work for so many seconds from when it has started; what it told."""
-    arguments = [str(folder), str(seed), str(chunk_size), *(["--real"] if real else [])]
-    command = [sys.executable, "-m", "tests.knowledge_base.work_to_kill", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # noqa: S603
-        assert process.stdout is not None
-        killer = threading.Timer(SETTLE_SECONDS, process.kill)
-        killer.start()
-        lines = [process.stdout.readline()]
-        killer.cancel()
-        killer = threading.Timer(after, process.kill)
-        killer.start()
-        lines.extend(process.stdout)
-        killer.join()
-        process.wait()
-        assert process.stderr is not None
-        if process.returncode != -9:
-            raise AssertionError(process.stderr.read().decode(errors="replace")[-3000:])
-    return lines
+class Workers:
+    """Starts processes that work, and kills them. A context manager."""
+
+    def __enter__(self) -> Workers:
+        command = [sys.executable, "-m", "tests.knowledge_base.work_to_kill"]
+        self._process = subprocess.Popen(  # noqa: S603
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def work_and_die(self, task: Task, *, after: float) -> list[bytes]:
+        """Let a process work for so many seconds from when it has started; what it told."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        journal = Path(task.journal)
+        journal.touch()
+        self._process.stdin.write(json.dumps(asdict(task)) + "\n")
+        self._process.stdin.flush()
+        process = int(self._process.stdout.readline())
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not journal.stat().st_size and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(after)
+        os.kill(process, signal.SIGKILL)
+        self._process.stdout.readline()
+        return journal.read_bytes().splitlines(keepends=True)
 
 
 def settle(service: Service) -> None:
@@ -190,17 +200,20 @@ def settle(service: Service) -> None:
 
 
 def kill_once(
-    folder: Path, expected: Expected, chosen: random.Random, *, longest: float, real: bool = False
+    workers: Workers,
+    folder: Path,
+    expected: Expected,
+    chosen: random.Random,
+    *,
+    longest: float,
+    real: bool = False,
 ) -> tuple[list[str], int]:
     """One kill, and what is wrong after it; and how many files went on after pages that were kept."""
     sizes = (60, 90)
-    lines = work_and_die(
-        folder,
-        chosen.randrange(1 << 30),
-        chunk_size=chosen.choice(sizes),
-        after=chosen.uniform(0, longest),
-        real=real,
-    )
+    seed = chosen.randrange(1 << 30)
+    journal = folder.parent / f"journal-{seed}"
+    task = Task(str(folder), str(journal), seed, chosen.choice(sizes), real)
+    lines = workers.work_and_die(task, after=chosen.uniform(0, longest))
     wrong = expected.take_in(lines)
     pages = KeptPages(folder)
     before = pages.counts()
@@ -236,10 +249,12 @@ def main() -> None:
     start, kills, resumed = time.monotonic(), 0, 0
     failures: list[str] = []
     totals: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory() as temporary, Workers() as workers:
         folder, expected = Path(temporary, "data0"), Expected()
         while kills < options.kills and time.monotonic() - start < options.seconds:
-            wrong, gone_on = kill_once(folder, expected, chosen, longest=options.longest, real=options.real)
+            wrong, gone_on = kill_once(
+                workers, folder, expected, chosen, longest=options.longest, real=options.real
+            )
             kills, resumed = kills + 1, resumed + gone_on
             for each in wrong:
                 print(f"kill {kills}: {each}", flush=True)  # noqa: T201

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.knowledge_base.doubles import Home, open_home
+from tests.knowledge_base.kill_loop import Expected, Workers, kill_once
 from tests.knowledge_base.process_to_kill import NEW, OLD, POINTS
 
 ROOT = Path(__file__).parents[2]
@@ -78,3 +80,14 @@ def test_killed_at_any_point_it_comes_back_whole(point: str, tmp_path: Path) -> 
         assert home.found("住宿标准为八百元", "k") == {"changed.md"}
     assert len(home.queue.jobs()) == (0 if point in {"put", "delete"} else 1)
     home.close()
+
+
+def test_killed_at_random_it_keeps_all_that_it_promised(tmp_path: Path) -> None:
+    """The short form of `python -m tests.knowledge_base.kill_loop`."""
+    expected, chosen = Expected(), random.Random(7)  # noqa: S311 - the same choices each time
+    folder = tmp_path / "data"
+    with Workers() as workers:
+        for kill in range(10):
+            wrong, _ = kill_once(workers, folder, expected, chosen, longest=0.4)
+            assert wrong == [], kill
+    assert expected.done["upload"] > 0

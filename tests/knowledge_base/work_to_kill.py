@@ -1,27 +1,36 @@
-"""A process that does whatever a data folder can be asked for, at random, until it is killed.
+"""Processes that do whatever a data folder can be asked for, at random, until they are killed.
 
-    python -m tests.knowledge_base.work_to_kill FOLDER SEED CHUNK_SIZE [--real]
+    python -m tests.knowledge_base.work_to_kill
 
-It tells on standard output, line by line, what it begins and what it was promised: whoever killed it
-knows then what has to be there.
+A line on standard input, the JSON of a `Task`, starts one and answers with its process id; starting
+many is quick, because each is a copy of this process, which has imported everything. It tells in the
+task's journal, line by line, what it begins and what it was promised: whoever killed it knows then
+what has to be there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import sys
 import tempfile
 import time
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from app.composition import build_service
 from app.service import Service
 from app.settings import load_settings
+from loaders.base import LoadOptions
+from loaders.isolation import IsolatedParser, ReadPage
+from loaders.registry import find_loader, read_pages
 from tests.knowledge_base.doubles import BigramEmbedder, sections
 from tests.loaders.pdf_files import lines_at, write_pdf
 
@@ -77,8 +86,30 @@ def scan(version: int) -> bytes:
     return out.getvalue()
 
 
+class DirectParser(IsolatedParser):
+    """Reads page by page in this process."""
+
+    def pages(self, path: Path, *, name: str, **options: Any) -> Iterator[ReadPage]:
+        cancelled = options.get("cancelled")
+        loading = LoadOptions(first_page=options.get("first_page", 1), cancelled=cancelled)
+        loader = find_loader(path, name, limits=loading.limits, faq=loading.faq)
+        for page in read_pages(loader, path, name=name, options=loading):
+            yield ReadPage(page, page.number or 1, loader.format)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a process is to work on. A quick embedder and no OCR unless `real`."""
+
+    folder: str
+    journal: str
+    seed: int
+    chunk_size: int
+    real: bool = False
+
+
 def open_service(folder: Path, *, chunk_size: int, real: bool = False) -> Service:
-    """The application over the folder, with a quick embedder and no OCR unless `real`."""
+    """The application over the folder; files are read in processes of their own only when `real`."""
     arguments: dict[str, Any] = {
         "data_dir": folder,
         "models_dir": folder.parent / "models",
@@ -86,7 +117,11 @@ def open_service(folder: Path, *, chunk_size: int, real: bool = False) -> Servic
         "ocr": {"enabled": real},
         "jobs": {"readers": 1, "at_once": 3},
     }
-    return build_service(load_settings(arguments), embedder=None if real else BigramEmbedder())
+    settings = load_settings(arguments)
+    if real:
+        return build_service(settings)
+    with patch("app.composition.IsolatedParser", DirectParser):
+        return build_service(settings, embedder=BigramEmbedder())
 
 
 @dataclass
@@ -95,6 +130,8 @@ class Worker:
 
     service: Service
     random: random.Random
+    journal: int
+    """File descriptor: what is written is there although the process is killed."""
     real: bool
     busy: dict[Place, str] = field(default_factory=dict)
     """The job that last took in a file."""
@@ -112,7 +149,8 @@ class Worker:
 
     def tell(self, what: str, **about: Any) -> None:
         self.number += what == "begin"
-        print(json.dumps({"what": what, "number": self.number, **about}), flush=True)  # noqa: T201
+        line = json.dumps({"what": what, "number": self.number, **about}) + "\n"
+        os.write(self.journal, line.encode())
 
     def place(self) -> Place:
         names = (*NAMES, SCAN) if self.real else NAMES
@@ -174,15 +212,39 @@ class Worker:
         time.sleep(self.random.uniform(0, 0.2))
 
 
+def work(task: Task) -> None:
+    """Work until killed."""
+    journal = os.open(task.journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        service = open_service(Path(task.folder), chunk_size=task.chunk_size, real=task.real)
+        service.start()
+        chosen = random.Random(task.seed)  # noqa: S311 - the same choices each time
+        worker = Worker(service, chosen, journal, task.real)
+        worker.tell("started")
+        worker.run()
+    except BaseException:
+        os.write(journal, json.dumps({"what": "failed", "why": traceback.format_exc()}).encode() + b"\n")
+    finally:
+        os._exit(1)
+
+
 def main() -> None:
-    folder, seed, chunk_size = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    real = "--real" in sys.argv
-    service = open_service(folder, chunk_size=chunk_size, real=real)
-    service.start()
-    chosen = random.Random(seed)  # noqa: S311 - the same choices each time
-    worker = Worker(service, chosen, real)
-    worker.tell("started")
-    worker.run()
+    # Before the first copy is made; the engines start no thread until they are used.
+    import faiss
+    import tantivy
+
+    import loaders.pdf
+
+    assert faiss and tantivy and loaders.pdf
+    content(("", "x.pdf"), 1)
+    for line in sys.stdin:
+        task = Task(**json.loads(line))
+        process = os.fork()
+        if process == 0:
+            work(task)
+        print(process, flush=True)  # noqa: T201
+        os.waitpid(process, 0)
+        print("ended", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
