@@ -17,6 +17,7 @@ from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
 from knowledge_base.embedders import Embedders
+from knowledge_base.exporting import Exporter
 from knowledge_base.files import FileStore
 from knowledge_base.indexes import IndexCache
 from knowledge_base.ingestion import Ingestor
@@ -217,6 +218,7 @@ def build_service(
             lifecycle=DocumentLifecycle(catalogue, embed=ingestor.embed, embedders=embedders, swept=swept),
             chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders),
             rebuilds=Rebuilder(catalogue, files, indexes, ingestor, embedders),
+            exports=Exporter(catalogue, files, swept=swept),
             check_file=parser.check,
             default_threshold=lambda: calibration(embedders().fingerprint).threshold,
             close=close,

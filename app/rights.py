@@ -73,6 +73,7 @@ _LIFECYCLE: Mapping[str, Role] = MappingProxyType(
     {"find": "reader", "versions": "reader", "rename": "editor", "delete_name": "editor"}
 )
 _REBUILDS: Mapping[str, Role] = MappingProxyType({"forget_previous": "editor"})
+_EXPORTS: Mapping[str, Role] = MappingProxyType({"export": "editor"})
 _FILES: Mapping[str, Role] = MappingProxyType({"name": "reader", "ensure": "reader", "delete": "reader"})
 # Methods that are about no knowledge base.
 _ANYWHERE: Mapping[str, Role] = MappingProxyType(
@@ -127,6 +128,15 @@ class _View:
     @property
     def rebuilds(self) -> Any:
         return _Methods(self._service.rebuilds, self._may, _REBUILDS)
+
+    @property
+    def exports(self) -> Any:
+        return _Methods(self._service.exports, self._may, _EXPORTS)
+
+    @property
+    def imports(self) -> Any:
+        self._needs("admin", everywhere=True)  # as for making a knowledge base
+        return self._service.imports
 
     def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
         infos = self._service.knowledge_bases()

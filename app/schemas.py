@@ -30,6 +30,16 @@ class Problem(_Schema):
     details: dict[str, Any] = {}
 
 
+class Import(_Schema):
+    """A knowledge base that was taken in; `renamed` has the new ids of documents whose own were taken."""
+
+    name: str
+    documents: int
+    chunks: int
+    embedded: int
+    renamed: dict[str, str]
+
+
 class Document(_Schema):
     """A document, or what became of a file. `id` is null when nothing was stored."""
 

@@ -23,7 +23,9 @@ from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.disk_reserve import DiskReserve
 from knowledge_base.embedders import Embedders
 from knowledge_base.errors import KnowledgeBaseError
+from knowledge_base.exporting import Exporter
 from knowledge_base.files import FileStore, StoredFile
+from knowledge_base.importing import Importer
 from knowledge_base.indexes import IndexCache, IndexReport
 from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
 from knowledge_base.integrity import Integrity
@@ -70,6 +72,7 @@ class Parts:
     lifecycle: DocumentLifecycle
     chunks: ChunkEditor
     rebuilds: Rebuilder
+    exports: Exporter
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
     default_threshold: Callable[[], float]
@@ -91,6 +94,15 @@ class Service:
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks
         self.rebuilds = parts.rebuilds
+        self.exports = parts.exports
+        self.imports = Importer(
+            parts.catalogue,
+            parts.files,
+            parts.ingestor,
+            locks=parts.settings.data_dir / "runners",
+            delete=self.delete_knowledge_base,
+            swept=self._remove_unreferenced,
+        )
         self._runner: JobRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -98,6 +110,7 @@ class Service:
     def start(self) -> None:
         """Clean up after a killed process and begin to work through the jobs."""
         self._reserve.keep()
+        self.imports.clear_left()
         self._parts.files.sweep(self._parts.catalogue.referenced())
         self._runner = JobRunner(
             self._parts.catalogue,

@@ -160,6 +160,7 @@ class LimitSettings(_Section):
     )
     files_per_upload: int = Field(200, ge=1, description="files in one upload")
     waiting_jobs: int = Field(1000, ge=1, description="jobs that may wait")
+    package_bytes: int = Field(100 << 30, ge=1, description="size of an exported knowledge base over HTTP")
     request_bytes: int = Field(16 << 20, ge=1024, description="size of a request other than an upload")
     question_characters: int = Field(4000, ge=1, description="length of a question")
 

@@ -135,6 +135,24 @@ def replace_vectors(
         add_chunk(connection, values, new[row.search_hash], embedder=embedder)
 
 
+def add_chunks(
+    connection: Connection, rows: Sequence[dict[str, Any]], new_vectors: np.ndarray, *, embedder: str
+) -> None:
+    """Store chunks, by their columns, with their vectors: shape (len(rows), dimension)."""
+    # SQLite's own count of the ids that were ever given; nobody else writes in this transaction.
+    last = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").scalar() or 0
+    numbered = [{"id": last + position, **row} for position, row in enumerate(rows, 1)]
+    blobs = np.ascontiguousarray(new_vectors, dtype="<f4")
+    connection.execute(insert(chunks), numbered)
+    connection.execute(
+        insert(vectors),
+        [
+            {"chunk_id": row["id"], "embedder": embedder, "vector": vector.tobytes()}
+            for row, vector in zip(numbered, blobs, strict=True)
+        ],
+    )
+
+
 def copy_chunks(
     connection: Connection, document_id: str, copy_id: str, *, generation: int, edits: Mapping[int, int]
 ) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+
 
 class KnowledgeBaseError(Exception):
     """Base of this package's errors. `details` fill the message shown to users."""
@@ -103,6 +107,24 @@ class DiskFullError(DataFolderError):
     code = "disk_full"
 
 
+class FolderNotEmptyError(KnowledgeBaseError):
+    """A folder that is to be filled holds something already."""
+
+    code = "folder_not_empty"
+
+
+class PackageError(KnowledgeBaseError):
+    """An export or a backup is damaged, or was not made by this application; `finding` says what is wrong."""
+
+    code = "invalid_package"
+
+
+class PackageVersionError(KnowledgeBaseError):
+    """An export or a backup was made by a newer version."""
+
+    code = "package_version"
+
+
 class CatalogueDamagedError(KnowledgeBaseError):
     """A part of the catalogue's file cannot be read; the rest can."""
 
@@ -113,3 +135,9 @@ class KeyNotFoundError(KnowledgeBaseError):
     """There is no such key of the HTTP interface."""
 
     code = "key_not_found"
+
+
+def storage_error(message: str, error: OSError, **details: object) -> DataFolderError:
+    """What is said of an `OSError` while writing: `DiskFullError` where there is no room."""
+    kind = DiskFullError if error.errno in _FULL else DataFolderError
+    return kind(f"{message}: {error.strerror}", reason=str(error.strerror), **details)

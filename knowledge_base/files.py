@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
+import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from knowledge_base.errors import DataFolderError, DiskFullError
+from knowledge_base.errors import DataFolderError, storage_error
 from loaders.errors import LimitExceededError
 
 _BLOCK = 1 << 20
-_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
+_PINS = "pinned"
 _SWEEP_AGE_SECONDS = 24 * 3600
 
 
@@ -80,10 +81,7 @@ class FileStore:
                 temporary.replace(path)
                 self._held[path.name] += 1
         except OSError as error:
-            kind = DiskFullError if error.errno in _FULL else DataFolderError
-            raise kind(
-                f"cannot store {name}: {error.strerror}", name=name, reason=str(error.strerror)
-            ) from error
+            raise storage_error(f"cannot store {name}", error, name=name) from error
         finally:
             if temporary is not None:
                 temporary.unlink(missing_ok=True)
@@ -102,6 +100,31 @@ class FileStore:
     def path(self, sha256: str) -> Path:
         """Where the file with this digest stands, or would stand."""
         return self._folder / sha256[:2] / sha256
+
+    @contextmanager
+    def pinned(self, digests: Iterable[str]) -> Iterator[Path]:
+        """A folder that has these files by their digests, and keeps them whatever is deleted meanwhile.
+
+        Links are made, so that no other process takes a file away either. Raises
+        `FileNotFoundError` when one is gone already, and `DataFolderError`.
+        """
+        pins = self._folder / _PINS
+        try:
+            pins.mkdir(parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=pins))
+        except OSError as error:
+            raise storage_error(f"cannot write to {pins}", error) from error
+        try:
+            for digest in digests:
+                try:
+                    link_or_copy(self.path(digest), folder / digest)
+                except FileNotFoundError:
+                    raise
+                except OSError as error:
+                    raise storage_error(f"cannot hold {digest}", error) from error
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def release(self, sha256: str) -> None:
         """End one hold on a file."""
@@ -135,4 +158,17 @@ class FileStore:
         old = [path for path in (*left, *self._incoming.glob("*")) if path.stat().st_mtime < newest]
         for path in old:
             path.unlink(missing_ok=True)
+        for folder in (self._folder / _PINS).glob("*"):
+            if folder.stat().st_mtime < newest:
+                shutil.rmtree(folder, ignore_errors=True)
         return len(old)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Have a file in another place too, without copying it where the file system can."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

@@ -220,6 +220,15 @@ class Ingestor:
         """Names the embedder of the settings."""
         return self._embedders().fingerprint
 
+    @property
+    def dimension(self) -> int:
+        """Length of the embedder's vectors."""
+        return self._embedders().dimension
+
+    def remember_embedder(self) -> None:
+        """Keep how the embedder of the settings is named, before vectors of it are stored."""
+        self._embedders.remember()
+
     def _commit(
         self,
         key: KnowledgeBaseKey,

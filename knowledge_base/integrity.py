@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from knowledge_base.database import Database
 from knowledge_base.errors import CatalogueDamagedError
-from knowledge_base.files import FileStore
+from knowledge_base.files import FileStore, link_or_copy
 from knowledge_base.tables import chunk_changes, chunks, documents, knowledge_bases, metadata, vectors
 
 _ROWS = 200
@@ -183,7 +181,4 @@ def _copy_file(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         return
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+    link_or_copy(source, target)

@@ -42,7 +42,8 @@ knowledge_bases = Table(
     Column("generation", Integer, nullable=False, default=0, server_default="0"),
     # What this knowledge base has of its own instead of the application's settings, such as its prompt.
     Column("settings", JSON, nullable=False, default=dict, server_default="{}"),
-    # The conversation whose files it holds: it is in no listing then. No reference that deletes it,
+    # The conversation whose files it holds, or "import:" and the lock of an import that is under way: it
+    # is in no listing then. No reference that deletes it,
     # because its files and index have to go with it.
     Column("session_id", String, index=True),
     sqlite_autoincrement=True,

@@ -7,7 +7,18 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.http import chunks, documents, health, jobs, knowledge_bases, login, models, openai, questions
+from app.http import (
+    chunks,
+    documents,
+    health,
+    jobs,
+    knowledge_bases,
+    login,
+    models,
+    openai,
+    questions,
+    transfer,
+)
 from app.http.authentication import KeyGuard
 from app.http.common import ErrorResponse
 from app.http.errors import handle_errors
@@ -24,7 +35,18 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
         responses={"default": {"model": ErrorResponse, "description": "Error"}},
     )
     app.state.service = service
-    for module in (health, knowledge_bases, documents, chunks, jobs, questions, openai, models, login):
+    for module in (
+        health,
+        knowledge_bases,
+        transfer,
+        documents,
+        chunks,
+        jobs,
+        questions,
+        openai,
+        models,
+        login,
+    ):
         app.include_router(module.router)
     handle_errors(app, service.settings)
     # The last one added is the first to see a request.
