@@ -38,12 +38,20 @@ What is the travel allowance
 员工可以远程办公吗""".splitlines()
 
 
+def rounded(score: float) -> float:
+    return round(score, 5)
+
+
 def top_ten(service: Service, name: str) -> list[list[tuple[Any, ...]]]:
     """What is found; FAISS adds up float32 in an order that depends on an entry's place in its block."""
     return [
         [
-            (hit.document_id, hit.page, hit.text)
-            + tuple(round(score, 5) for score in (hit.score, hit.dense_score, hit.keyword_score))
+            (
+                hit.document_id,
+                hit.page,
+                hit.text,
+                *map(rounded, (hit.score, hit.dense_score, hit.keyword_score)),
+            )
             for hit in service.search(question, [name], top_k=10, threshold=0)
         ]
         for question in QUESTIONS
