@@ -17,7 +17,13 @@ from importlib import resources
 import numpy as np
 
 from app.answering.question_type import candidates
-from app.answering.sentence_features import Question, features, names_another, term_weights
+from app.answering.sentence_features import (
+    Question,
+    features,
+    names_another,
+    names_same_label,
+    term_weights,
+)
 from app.answering.sentences import Sentence, content_terms, sentences_of
 from knowledge_base.types import Hit
 from vectorstore.chinese import fold
@@ -30,9 +36,13 @@ DOUBTFUL = 0.015
 """Probability below which no further sentence is shown, however short."""
 LONG = 120
 """Characters from which a sentence is cut to its clauses that answer."""
+FAR_BELOW = 0.04
+"""Share of the best sentence's probability below which no further sentence is shown."""
 ANOTHER_MODEL = 6.0
 """Taken from the score of a sentence about SG-100 where SG-200 was asked for. No question set of
 general knowledge holds such pairs, so that it cannot be trained; it outweighs any overlap."""
+SAME_LABEL = 3.0
+"""Given to a row about the 7th floor where that was asked for; as untrained as `ANOTHER_MODEL`."""
 COSINE = 40.0
 """Weight of a sentence's cosine where no word is shared; cosines of one hit differ by hundredths."""
 SAME_QUESTION = 0.6
@@ -111,6 +121,7 @@ def _scores(question: Question, sentences: Sequence[Sentence]) -> np.ndarray:
     rows = features(question, sentences)
     scores = np.array([sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in rows])
     scores -= ANOTHER_MODEL * np.array([names_another(question, sentence) for sentence in sentences])
+    scores += SAME_LABEL * np.array([names_same_label(question, sentence) for sentence in sentences])
     scores[[not sentence.quotable for sentence in sentences]] = -np.inf
     return scores
 
@@ -126,7 +137,7 @@ def _select(
         if len(chosen) == most or not sentence.quotable:
             break
         length = min(LONG, len(sentence.text))
-        if chosen and probabilities[number] < DOUBTFUL:
+        if chosen and probabilities[number] < max(DOUBTFUL, FAR_BELOW * probabilities.max()):
             break
         if chosen and (length > room or probabilities[number] < WORTH * _width(sentence.text[:LONG])):
             continue

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from app.answering.question_type import QuestionType, candidates, classify
-from app.answering.sentences import Sentence, content_terms
+from app.answering.sentences import CELLS, Sentence, content_terms
 from vectorstore.chinese import fold
 
 _CLAUSE = re.compile(r"[^,、:;。!?()]+")
@@ -22,6 +22,8 @@ _QUOTED = re.compile(r"[《「“『\"]([^》」”』\"]{1,20})[》」”』\"]
 _QUANTITY = rf"[0-9{'一二三四五六七八九十百千万亿半两数多余%'}]\s*"
 _IDENTIFIER = re.compile(r"(?<![a-z0-9])[a-z]{1,10}[- ]?[0-9]{1,6}[a-z]{0,2}(?![a-z0-9])")
 """A model, version or form number, such as sg-200, v4.3 or hr07, in folded text."""
+_LABEL = re.compile(r"(?<![0-9.])([0-9]{1,4})(层|楼|号楼|栋|号线|室|级|章|条)")
+"""The number of a floor, a building, a room, a level or a clause."""
 _LATIN_NAME = re.compile(r"\b[A-Z][a-z]+(?: [A-Z]\.?)? [A-Z][a-z]+")
 
 
@@ -48,9 +50,20 @@ class Question:
 
 
 def names_another(question: Question, sentence: Sentence) -> bool:
-    """Whether the sentence names a model, version or form number, and none of those asked for."""
+    """Whether the sentence names a model, version, form number or floor, and none of those asked for."""
     asked, named = (set(_IDENTIFIER.findall(text)) for text in (question.folded, sentence.folded))
-    return bool(asked and named and not asked & named)
+    if asked and named and not asked & named:
+        return True
+    labels, others = set(_LABEL.findall(question.folded)), set(_LABEL.findall(sentence.folded))
+    return bool(
+        labels and not labels & others and {kind for _, kind in labels} & {kind for _, kind in others}
+    )
+
+
+def names_same_label(question: Question, sentence: Sentence) -> bool:
+    """Whether a table's row is about the floor, the building or the clause that was asked for."""
+    row, asked = CELLS in sentence.text, set(_LABEL.findall(question.folded))
+    return row and not asked.isdisjoint(_LABEL.findall(sentence.folded))
 
 
 def term_weights(question: Question, sentences: Sequence[Sentence]) -> dict[str, float]:

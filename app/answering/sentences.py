@@ -17,6 +17,8 @@ _FUNCTION_WORDS = frozenset(
     *("for", "and", "or", "by", "with", "it", "its", "as", "that", "this"),
 }
 _LIST_MARK = re.compile(r"[-*+•·▪◦]\s|[(（]?[0-9一二三四五六七八九十]{1,3}[)）.、．]|[①-⑳]|[a-zA-Z][.)]\s|>")
+CELLS = " | "
+"""Between the cells of a row."""
 _CLOSED = re.compile(r"[。！？；：.!?;:…,，、|][”’」』）】)\]\"']*$")
 _LONGEST_HEADING = 50
 """In columns; a Chinese character takes two. Longer lines are wrapped text rather than headings."""
@@ -62,7 +64,9 @@ def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
             text = hit.text[start:end]
             folded = fold(text)
             own = content_terms(folded)
-            heading = hit.kind not in ("table", "faq") and _is_heading(hit.text, start, end, titles)
+            heading = _is_title(hit, text, titles) or (
+                hit.kind not in ("table", "faq") and _is_heading(hit.text, start, end, titles)
+            )
             if heading:
                 context = outer | own
             if (hit.document_id, folded) in seen and hit.kind != "table":
@@ -90,6 +94,13 @@ def _spans(hit: Hit) -> list[tuple[int, int]]:
     if hit.kind in ("table", "code"):
         return [found.span() for found in re.finditer(r"[^\s][^\n]*", hit.text)]
     return split_sentences(hit.text)
+
+
+def _is_title(hit: Hit, line: str, titles: set[str]) -> bool:
+    """Whether a table's line is its title rather than a row: one of the headings, or without cells."""
+    if hit.kind != "table":
+        return False
+    return "".join(line.split()) in titles or (CELLS in hit.text and CELLS not in line)
 
 
 def _is_heading(text: str, start: int, end: int, titles: set[str]) -> bool:

@@ -202,3 +202,39 @@ def test_the_weights_ship_with_the_package() -> None:
 
 def test_a_very_long_question_still_quotes() -> None:
     assert quote("年假" * 50_000, [hit(PASSAGE * 2)])
+
+
+def test_the_row_of_the_floor_asked_for_comes_first_and_alone_of_its_table() -> None:
+    rules = hit("1.各楼层负责人应在开始时间前20分钟到达现场，与检修人员核对断电范围，并在检查表上签字。")
+    rows = hit(
+        "5层 | 更换机房进线断路器 | 7:30 | 运维部经理 | 8119\n"
+        "7层 | 检查线缆绝缘 | 10:00 | 销售部助理 | 8307\n"
+        "8层 | 更换照明配电箱 | 13:00 | 产品部助理 | 8408",
+        kind="table",
+        header="楼层 | 检修内容 | 开始时间 | 楼层负责人 | 联系分机",
+        document="t",
+    )
+    first, *others = quote("停电检修时7层负责人的分机是多少？", [rows, rules])
+    assert first.text == "7层 | 检查线缆绝缘 | 10:00 | 销售部助理 | 8307"
+    assert first.header == rows.header
+    assert not any("8119" in other.text or "8408" in other.text for other in others)
+
+
+def test_the_title_of_a_table_is_no_row_of_it() -> None:
+    table = hit(
+        "1.2 值班津贴\n工作日 | 150 | 60\n法定节假日 | 500 | 200",
+        kind="table",
+        header="日期类型 | 主值班（元/天） | 副值班（元/天）",
+        heading_path=("值班安排", "1.2 值班津贴"),
+    )
+    (found,) = quote("法定节假日的值班津贴是多少？", [table])
+    assert "法定节假日 | 500 | 200" in found.text
+    assert "1.2" not in found.text
+
+
+def test_a_sure_answer_stands_without_what_is_far_less_sure() -> None:
+    power = hit(
+        "功耗 | 典型值8W，最大值14W\n重量 | 0.9千克", kind="table", header="项目 | 参数", document="a"
+    )
+    points = hit("最大测点数 | 1500 | 5000", kind="table", header="项目 | 标准版 | 高级版", document="b")
+    assert shown(quote("SG-200的最大功耗是多少？", [power, points])) == "功耗 | 典型值8W，最大值14W"
