@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -21,6 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
+from benchmarks.process_tree import TreeMemory
 from benchmarks.scans import layouts
 from benchmarks.scans.faces import FACES, missing_packages
 from benchmarks.scans.office_texts import PROSE, TABLES
@@ -33,47 +32,6 @@ from models.ocr import PaddleOcrEngine
 
 DISTINCT = 24
 FURTHER = 20
-
-
-class TreeMemory:
-    """The most resident memory of this process and its children, sampled twice a second."""
-
-    def __init__(self) -> None:
-        self.peak = 0
-        self._stop = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def now(self) -> int:
-        """Bytes at this moment."""
-        return sum(_resident(process) for process in _tree(os.getpid()))
-
-    def close(self) -> None:
-        """Stop sampling."""
-        self._stop.set()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.5):
-            self.peak = max(self.peak, self.now())
-
-
-def _tree(process: int) -> list[int]:
-    found = [process]
-    for task in Path(f"/proc/{process}/task").glob("*/children"):
-        try:
-            children = task.read_text(encoding="ascii").split()
-        except OSError:
-            continue
-        for child in children:
-            found.extend(_tree(int(child)))
-    return found
-
-
-def _resident(process: int) -> int:
-    try:
-        pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
-    except (OSError, IndexError):
-        return 0
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _engine(threads: int, folder: Path) -> TextRecogniser:
@@ -124,7 +82,7 @@ def main() -> None:
 
             def cancelled() -> bool:
                 nonlocal asked
-                over = time.perf_counter() - start > arguments.seconds
+                over: bool = time.perf_counter() - start > arguments.seconds
                 if over and not asked:
                     asked = time.perf_counter()
                 return over

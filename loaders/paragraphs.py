@@ -176,7 +176,7 @@ def _is_cells(row: Row) -> bool:
 def _aligned(upper: Row, lower: Row) -> bool:
     """Whether the cells of two rows stand in the same columns."""
     size = max(upper[0].size, lower[0].size)
-    if lower[0].middle - upper[0].middle > 4 * size:
+    if min(cell.y0 for cell in lower) - max(cell.y1 for cell in upper) > 3 * size:
         return False
     hits = sum(
         any(

@@ -147,6 +147,24 @@ def test_lines_of_one_cell_are_joined() -> None:
     ]
 
 
+def test_lines_that_hang_below_their_row_are_joined_to_it() -> None:
+    cells = [
+        ("设备", 100, 100), ("保养内容", 300, 100), ("负责人", 600, 100),
+        ("空气压缩机", 100, 160), ("更换机油并", 300, 160), ("设备科", 600, 160),
+        ("清洗滤芯与", 300, 192), ("甲班", 600, 192), ("管路", 300, 224),
+        ("数控车床", 100, 290), ("检查导轨", 300, 290), ("设备科", 600, 290),
+        ("输送带", 100, 350), ("张紧并清理", 300, 350), ("生产科", 600, 350), ("托辊积灰", 300, 382),
+    ]  # fmt: skip
+    ocr = FakeOcr([fake_line(text, x, y, x + 28 * len(text), y + 30) for text, x, y in cells])
+    (table,) = read_picture(PICTURE, ocr, page=1).blocks
+    assert (table.kind, table.header) == ("table", "设备 | 保养内容 | 负责人")
+    assert table.text.split("\n") == [
+        "空气压缩机 | 更换机油并清洗滤芯与管路 | 设备科甲班",
+        "数控车床 | 检查导轨 | 设备科",
+        "输送带 | 张紧并清理托辊积灰 | 生产科",
+    ]
+
+
 def test_rows_of_one_line_each_are_not_joined() -> None:
     rows = [("甲", "北京城区", "九百"), ("乙", "上海城区", "六百"), ("丙", "天津城区", "五百")]
     lines = [

@@ -1,0 +1,106 @@
+"""Pages per second of ingesting PDF beside pdfplumber with a SentenceTransformer, in one run.
+
+    python -m benchmarks.pdf_ingestion FILE.pdf… [--rounds 2]
+
+Ours is the whole way of a file: stored, parsed in a worker process with layout, headings and tables,
+split, embedded, committed and indexed. The rival is what tutorials write: pdfplumber's text of each
+page, LangChain's recursive splitter with the same chunk size, `SentenceTransformer.encode` of the
+same model, a flat FAISS index in memory. Both have their models loaded. They take turns; besides the
+time on the clock, processor time of all processes is printed, which other work hardly touches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from app.composition import build_service
+from app.settings import load_settings
+from benchmarks.process_tree import processor_seconds
+from models.e5_conversion import ensure_default_model
+
+Took = tuple[float, float]
+WARMING = "查询用的一句话。"
+
+
+def _timed(run: Callable[[], int]) -> tuple[int, Took]:
+    wall, processor = time.perf_counter(), processor_seconds()
+    pages = run()
+    return pages, (time.perf_counter() - wall, processor_seconds() - processor)
+
+
+def ours(path: Path, folder: Path) -> tuple[int, Took]:
+    """Ingest the file into an empty data folder; its pages, and the time it took."""
+    settings = load_settings()
+    service = build_service(settings.model_copy(update={"data_dir": folder}))
+    try:
+        service.create_knowledge_base("warm")
+        service.ingest("warm", [service.store("warm.txt", [WARMING.encode()])])
+        service.create_knowledge_base("measured")
+
+        def run() -> int:
+            (result,) = service.ingest("measured", [service.store(path.name, [path.read_bytes()])])
+            if result.document is None:
+                raise SystemExit(f"{path.name} is {result.state}")
+            return result.document.pages
+
+        return _timed(run)
+    finally:
+        service.close()
+
+
+def rival(path: Path, model: Any) -> tuple[int, Took]:
+    """The same with pdfplumber, SentenceTransformer and FAISS."""
+    import faiss
+    import pdfplumber
+    from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+    splitter = load_settings().splitter
+    cut = RecursiveCharacterTextSplitter(chunk_size=splitter.chunk_size, chunk_overlap=splitter.overlap)
+
+    def run() -> int:
+        with pdfplumber.open(path) as pdf:
+            texts = [page.extract_text() for page in pdf.pages]
+        chunks = [chunk for text in texts for chunk in cut.split_text(text)]
+        vectors = model.encode(chunks, prompt_name="document")
+        faiss.IndexFlatIP(vectors.shape[1]).add(vectors)
+        return len(texts)
+
+    return _timed(run)
+
+
+def main() -> None:
+    """Print the figures of each file."""
+    from sentence_transformers import SentenceTransformer
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--rounds", type=int, default=2)
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        model = SentenceTransformer(str(ensure_default_model(folder / "models")), device="cpu")
+        model.encode([WARMING], prompt_name="document")
+        for path in arguments.files:
+            pages = 0
+            best: dict[str, Took] = {}
+            for number in range(arguments.rounds):
+                pages, took = ours(path, folder / f"{path.stem}-{number}")
+                best["ours"] = min(best.get("ours", took), took)
+                _, took = rival(path, model)
+                best["rival"] = min(best.get("rival", took), took)
+            (wall, processor), (their_wall, their_processor) = best["ours"], best["rival"]
+            print(
+                f"{path.name}: {pages / wall:.2f} pages/s, rival {pages / their_wall:.2f}, ratio "
+                f"{their_wall / wall:.2f} by the clock; {processor:.1f} s and {their_processor:.1f} s of "
+                f"processor time, ratio {their_processor / processor:.2f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
