@@ -1,17 +1,20 @@
-"""The conversation as HTML: questions, answers, and citations that unfold."""
+"""The conversation as HTML: questions, answers, and citations that open the page they come from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
-from urllib.parse import quote as url_quote
 
 from app.answering.answerer import QUOTE_MODEL
-from app.answering.types import Citation
+from app.answering.types import Answer, Citation
 from app.messages import Language
 from app.pages.conversation import Conversation, Exchange
-from app.pages.markup import button, highlighted, markdown_answer, plain_answer
+from app.pages.keeping import INTERRUPTED
+from app.pages.markup import button, highlighted, markdown_answer, plain_answer, with_doubts
 from app.pages.texts import text
-from loaders.document import Box
+
+REASONS = ("wrong", "wrong_source", "incomplete", "unclear")
+"""Why an answer was of no use."""
 
 
 def history_html(conversation: Conversation, language: Language) -> str:
@@ -30,14 +33,19 @@ def current_html(conversation: Conversation, language: Language) -> str:
 
 def exchange_html(exchange: Exchange, number: int, language: Language, *, newest: bool) -> str:
     """A question with its answer; `number` makes the anchors of its citations unique."""
+    edit = ""
+    if not exchange.running:
+        edit = button(text("edit_question", language), "edit", exchange=str(number), kind="quiet")
     question = (
         f'<div class="zw-question"><span class="zw-hidden">{escape(text("you", language))}</span>'
-        f"<p>{escape(exchange.question)}</p></div>"
+        f"{edit}<p>{escape(exchange.question)}</p></div>"
     )
     state = ' aria-busy="true"' if exchange.running else ""
     body = _badges(exchange, language) + _body(exchange, number, language)
     if not exchange.running:
-        body += _sources(exchange, number, language) + _tools(exchange, language, newest=newest)
+        body += _sources(exchange, number, language) + _tools(exchange, number, language, newest=newest)
+        if newest:
+            body += _suggestions(exchange, language)
     return f'<article class="zw-exchange">{question}<div class="zw-reply"{state}>{body}</div></article>'
 
 
@@ -59,6 +67,12 @@ def welcome_html(language: Language, *, libraries: int, documents: int, samples:
     return f'<div class="zw-welcome">{"".join(parts)}</div>'
 
 
+def mode_welcome_html(mode: str, language: Language) -> str:
+    """What an empty conversation shows that does not ask knowledge bases."""
+    title, hint = (escape(text(f"{mode}_{part}", language)) for part in ("title", "hint"))
+    return f'<div class="zw-welcome"><h2>{title}</h2><p>{hint}</p></div>'
+
+
 def _badges(exchange: Exchange, language: Language) -> str:
     badges = []
     answer = exchange.answer
@@ -68,8 +82,14 @@ def _badges(exchange: Exchange, language: Language) -> str:
         badges.append(("refused", text("badge_refused", language), text("badge_refused_hint", language)))
     elif answer is not None and answer.model == QUOTE_MODEL:
         badges.append(("quoted", text("badge_quote", language), text("badge_quote_hint", language)))
+    elif answer is not None and not answer.citations:
+        badges.append(("model", text("badge_plain", language, model=answer.model), ""))
     elif answer is not None:
         badges.append(("model", text("badge_model", language, model=answer.model), ""))
+    doubtful = sum(not sentence.supported for sentence in answer.sentences) if answer else 0
+    if doubtful:
+        label = text("badge_doubtful", language, count=doubtful)
+        badges.append(("doubtful", label, text("doubt_hint", language)))
     if exchange.stopped:
         badges.append(("stopped", text("badge_stopped", language), ""))
     items = "".join(
@@ -81,30 +101,43 @@ def _badges(exchange: Exchange, language: Language) -> str:
 
 def _body(exchange: Exchange, number: int, language: Language) -> str:
     if exchange.error:
-        return f'<div class="zw-answer" role="alert"><p>{escape(exchange.error)}</p></div>'
+        reason = text("interrupted", language) if exchange.error == INTERRUPTED else exchange.error
+        return f'<div class="zw-answer" role="alert"><p>{escape(reason)}</p></div>'
     answer = exchange.answer
     if answer is None and not exchange.text:
-        waiting = f'<p class="zw-waiting">{escape(text("searching", language))}</p>'
+        key = "waiting" if exchange.waiting else "searching"
+        waiting = f'<p class="zw-waiting">{escape(text(key, language, count=exchange.waiting))}</p>'
         return f'<div class="zw-answer">{waiting if exchange.running else ""}</div>'
-    citations = {c.index: c for c in answer.citations} if answer else {}
-
-    def reference(index: int) -> str:
-        if index not in citations:
-            return escape(f"[{index}]")
-        citation = citations[index]
-        return (
-            f'<a class="zw-reference" href="#{_anchor(number, index)}" data-unfold="{_anchor(number, index)}"'
-            f' title="{escape(citation.document)}: {escape(citation.quote)}">[{index}]</a>'
-        )
-
+    reference = _references(answer, number)
     if answer is None:
         # Who answers is known at the end only; until then the text stays plain.
         inner = plain_answer(exchange.text, reference)
     elif answer.model == QUOTE_MODEL or answer.refused:
         inner = plain_answer(answer.answer, reference)
     else:
-        inner = markdown_answer(answer.answer, reference)
+        hint = escape(text("doubt_hint", language))
+        sign = (
+            f'<span class="zw-doubt" tabindex="0" data-tip="{hint}">{escape(text("doubt", language))}</span>'
+        )
+        ends = [sentence.end for sentence in answer.sentences if not sentence.supported]
+        inner = markdown_answer(with_doubts(answer.answer, ends), reference, doubt=sign)
     return f'<div class="zw-answer">{inner}</div>'
+
+
+def _references(answer: Answer | None, number: int) -> Callable[[int], str]:
+    citations = {c.index: c for c in answer.citations} if answer else {}
+
+    def reference(index: int) -> str:
+        if index not in citations:
+            return escape(f"[{index}]")
+        citation = citations[index]
+        tip = escape(f"{citation.document}: {citation.quote}")
+        return (
+            f'<button type="button" class="zw-reference" data-action="read" data-event="read"'
+            f' data-exchange="{number}" data-index="{index}" data-tip="{tip}">[{index}]</button>'
+        )
+
+    return reference
 
 
 def _sources(exchange: Exchange, number: int, language: Language) -> str:
@@ -114,51 +147,28 @@ def _sources(exchange: Exchange, number: int, language: Language) -> str:
     if not answer.citations:
         return f'<p class="zw-note">{escape(text("unsupported", language))}</p>'
     label = escape(text("sources", language, count=len(answer.citations)))
-    items = "".join(_citation(c, number, exchange.pictured, language) for c in answer.citations)
+    items = "".join(_citation(c, number, language) for c in answer.citations)
     return f'<section class="zw-sources"><h3>{label}</h3>{items}</section>'
 
 
-def _citation(citation: Citation, number: int, pictured: frozenset[str], language: Language) -> str:
+def _citation(citation: Citation, number: int, language: Language) -> str:
     place = [text("page", language, page=citation.page)] if citation.page is not None else []
     place.append(text("score", language, score=f"{citation.score:.2f}"))
+    if citation.edited:
+        place.append(text("chunk_edited", language))
     details = "".join(f"<span>{escape(part)}</span>" for part in place)
     passage = highlighted(citation.text, citation.quote)
-    pages = _pages(citation, language) if citation.document_id in pictured else ""
+    address = {"exchange": str(number), "index": str(citation.index)}
+    opening = button(text("open_source", language), "read", event="read", **address)
     return (
-        f'<details class="zw-citation" id="{_anchor(number, citation.index)}">'
+        f'<details class="zw-citation" id="zw-{number}-{citation.index}">'
         f'<summary><b>[{citation.index}]</b><bdi title="{escape(citation.knowledge_base)}">'
         f"{escape(citation.document)}</bdi>{details}</summary>"
-        f'<div class="zw-unfolded"><blockquote>{passage}</blockquote>{pages}</div></details>'
+        f'<div class="zw-unfolded"><blockquote>{passage}</blockquote>{opening}</div></details>'
     )
 
 
-def _pages(citation: Citation, language: Language) -> str:
-    by_page: dict[int, list[Box]] = {}
-    for box in citation.boxes:
-        by_page.setdefault(box.page, []).append(box)
-    if not by_page and citation.page is not None:
-        by_page[citation.page] = []
-    folder = f"api/knowledge-bases/{url_quote(citation.knowledge_base, safe='')}/documents"
-    figures = []
-    for page, boxes in by_page.items():
-        source = f"{folder}/{url_quote(citation.document_id, safe='')}/pages/{page}.png"
-        label = text("page_picture", language, document=citation.document, page=page)
-        marks = "".join(_rectangle(box) for box in boxes)
-        figures.append(
-            f'<figure class="zw-page"><img src="{escape(source)}" alt="{escape(label)}" loading="lazy">'
-            f"{marks}</figure>"
-        )
-    return "".join(figures)
-
-
-def _rectangle(box: Box) -> str:
-    left, top, width, height = (
-        f"{100 * value:.2f}%" for value in (box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0)
-    )
-    return f'<span style="left:{left};top:{top};width:{width};height:{height}"></span>'
-
-
-def _tools(exchange: Exchange, language: Language, *, newest: bool) -> str:
+def _tools(exchange: Exchange, number: int, language: Language, *, newest: bool) -> str:
     parts = []
     if exchange.text or exchange.answer is not None:
         copied = escape(text("copied", language))
@@ -168,8 +178,42 @@ def _tools(exchange: Exchange, language: Language, *, newest: bool) -> str:
         )
     if newest:
         parts.append(button(text("regenerate", language), "regenerate", kind="quiet"))
-    return f'<div class="zw-tools">{"".join(parts)}</div>' if parts else ""
+    tools = f'<div class="zw-tools">{"".join(parts)}{_thumbs(exchange, number, language)}</div>'
+    return tools + _reasons(exchange, number, language)
 
 
-def _anchor(number: int, index: int) -> str:
-    return f"zw-{number}-{index}"
+def _thumbs(exchange: Exchange, number: int, language: Language) -> str:
+    if exchange.answer is None or not exchange.message_id:
+        return ""
+    parts = []
+    for rating, key in ((1, "useful"), (-1, "useless")):
+        chosen = exchange.rating == rating
+        wish = "0" if chosen else str(rating)
+        parts.append(
+            f'<button type="button" class="zw-button quiet" data-action="rate" data-exchange="{number}"'
+            f' data-value="{wish}" aria-pressed="{str(chosen).lower()}">'
+            f"{escape(text(key, language))}</button>"
+        )
+    return "".join(parts)
+
+
+def _reasons(exchange: Exchange, number: int, language: Language) -> str:
+    if exchange.rating >= 0:
+        return ""
+    parts = [
+        f'<button type="button" class="zw-button" data-action="rate" data-exchange="{number}" data-value="-1"'
+        f' data-reason="{reason}" aria-pressed="{str(exchange.reason == reason).lower()}">'
+        f"{escape(text(f'reason_{reason}', language))}</button>"
+        for reason in REASONS
+    ]
+    return (
+        f'<div class="zw-reasons"><span>{escape(text("reason_ask", language))}</span>{"".join(parts)}</div>'
+    )
+
+
+def _suggestions(exchange: Exchange, language: Language) -> str:
+    if not exchange.suggestions:
+        return ""
+    label = escape(text("suggestions", language))
+    items = "".join(button(question, "ask", question=question) for question in exchange.suggestions)
+    return f'<div class="zw-suggestions"><h3>{label}</h3>{items}</div>'

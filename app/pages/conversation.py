@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from app.answering.types import Answer, Final, Token, Turn
+from app.answering.types import Answer, Final, Mode, Token, Turn, Waiting
 from app.failures import KNOWN, Failure
 from app.messages import Language
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from app.service import Service
 
 logger = logging.getLogger(__name__)
+
+ChatMode = Literal["documents", "chat", "files"]
+"""Over the knowledge bases chosen, without documents, or over the conversation's own files."""
 
 
 @dataclass(slots=True)
@@ -29,8 +32,16 @@ class Exchange:
     error: str = ""
     running: bool = True
     stopped: bool = False
-    pictured: frozenset[str] = frozenset()
-    """Ids of cited documents whose pages can be shown as pictures."""
+    waiting: int = 0
+    """Requests that the model answers before this one."""
+    suggestions: tuple[str, ...] = ()
+    """Questions that the cited documents answer too."""
+    kept: int = 0
+    """How many messages of it are in the catalogue."""
+    message_id: str = ""
+    """Of the answer, once it is kept."""
+    rating: int = 0
+    reason: str = ""
 
     def stop(self) -> None:
         """Keep what has come so far and take nothing more."""
@@ -41,9 +52,13 @@ class Exchange:
 
 @dataclass(slots=True)
 class Conversation:
-    """The exchanges of one browser session, oldest first."""
+    """The exchanges of one conversation, oldest first."""
 
     exchanges: list[Exchange] = field(default_factory=list)
+    id: str = ""
+    """In the catalogue; empty until something is kept."""
+    editing: int | None = None
+    """The exchange that the next question takes the place of, with all after it."""
 
     @property
     def current(self) -> Exchange | None:
@@ -54,6 +69,12 @@ class Conversation:
     def running(self) -> bool:
         """Whether an answer is being streamed."""
         return self.current is not None and self.current.running
+
+    def exchange(self, number: str) -> Exchange | None:
+        """The exchange of a number that a page sent; None where there is none."""
+        if number.isdecimal() and int(number) < len(self.exchanges):
+            return self.exchanges[int(number)]
+        return None
 
     def turns(self) -> list[Turn]:
         """What a next question may lean on: the exchanges that ended with an answer."""
@@ -68,6 +89,7 @@ def ask(
     *,
     model: str | None,
     language: Language,
+    mode: Mode = "documents",
 ) -> Iterator[Exchange]:
     """Add an exchange and yield it each time that something of it has come.
 
@@ -78,15 +100,16 @@ def ask(
     conversation.exchanges.append(exchange)
     yield exchange
     try:
-        events = service.ask_stream(question, knowledge_bases, history=history, model=model)
+        events = service.ask_stream(question, knowledge_bases, history=history, model=model, mode=mode)
         for event in events:
             if not exchange.running:
                 return
             if isinstance(event, Token):
                 exchange.text += event.text
+            elif isinstance(event, Waiting):
+                exchange.waiting = event.position
             elif isinstance(event, Final):
                 exchange.answer = event.answer
-                exchange.pictured = pictured_documents(service, event.answer)
             yield exchange
     except Exception as error:
         if not isinstance(error, KNOWN):
@@ -95,17 +118,3 @@ def ask(
     finally:
         exchange.running = False
     yield exchange
-
-
-def pictured_documents(service: Service, answer: Answer) -> frozenset[str]:
-    """Ids of the cited documents whose pages can be shown as pictures."""
-    found = set()
-    for citation in answer.citations:
-        if citation.page is not None:
-            try:
-                document = service.document(citation.knowledge_base, citation.document_id)
-            except KNOWN:  # deleted since
-                continue
-            if document.format in ("pdf", "image"):
-                found.add(document.id)
-    return frozenset(found)

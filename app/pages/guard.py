@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.pages.browser_id import new_cookie
 from app.pages.language import language_of
 from app.pages.scripts import head_html
 
@@ -82,6 +83,8 @@ class PageGuard:
                 body = self._with_head(body.decode(), scope).encode()
                 headers = [pair for pair in start["headers"] if pair[0].lower() != b"content-length"]
                 start["headers"] = [*headers, *_HEADERS, (b"content-length", str(len(body)).encode())]
+                if cookie := new_cookie(Headers(scope=scope)):
+                    start["headers"].append((b"set-cookie", cookie.encode()))
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
 

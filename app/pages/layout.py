@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The codes that Gradio's own texts have for the two languages.
 _LOCALES = {"zh": "zh-CN", "en": "en"}
+_OPENED = "(_, conversation) => [window.zhiwen.opened(), conversation]"
 _HEADER = (
     '<header class="zw-brand"><h1>知问</h1><p data-text="tagline"></p>'
     '<nav><button type="button" class="zw-button quiet" data-theme-switch data-text="theme"></button>'
@@ -47,7 +48,7 @@ def build_blocks(service: Service, label: gr.I18n) -> gr.Blocks:
         chat.connect()
         library.connect()
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        blocks.load(chat.load, None, [chat.knowledge_bases, chat.current, chat.model], **quiet)
+        blocks.load(chat.load, [chat.opened, chat.conversation], chat.loaded, js=_OPENED, **quiet)
         blocks.load(library.load, None, [library.selected, library.making], **quiet)
         chat_item.select(
             chat.refresh,

@@ -7,7 +7,7 @@ language model through a renderer without raw HTML, links and images.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
+_DOUBT = "\ue000"
+"""A character that no text has any use for."""
 _PIECES = " … "
 """Joins the parts of a quote that is not one run of the passage."""
 _MARK = re.compile(r"[\[【［]\s*(\d{1,3}(?:\s*[,，、;；]\s*\d{1,3})*)\s*[\]】］]")
@@ -33,8 +35,8 @@ def button(label: str, action: str, *, confirm: str = "", kind: str = "", **data
     return f'<button type="button" class="zw-button {kind}"{pairs}>{escape(label)}</button>'
 
 
-def highlighted(passage: str, quote: str) -> str:
-    """The passage with the quoted parts marked; a part that does not stand in it is left out."""
+def quote_spans(passage: str, quote: str) -> list[tuple[int, int]]:
+    """Where the quoted parts stand in the passage; a part that does not stand in it is left out."""
     spans = []
     position = 0
     for piece in (part.strip() for part in quote.split(_PIECES)):
@@ -42,12 +44,29 @@ def highlighted(passage: str, quote: str) -> str:
         if start >= 0:
             position = start + len(piece)
             spans.append((start, position))
+    return spans
+
+
+def highlighted(passage: str, quote: str) -> str:
+    """The passage with the quoted parts marked."""
     parts = []
     last = 0
-    for start, end in spans:
+    for start, end in quote_spans(passage, quote):
         parts += [escape(passage[last:start]), f"<mark>{escape(passage[start:end])}</mark>"]
         last = end
     return "".join([*parts, escape(passage[last:])])
+
+
+def with_doubts(answer: str, ends: Iterable[int]) -> str:
+    """The answer with a sign, for `markdown_answer`, behind the sentences that end at `ends`."""
+    parts = []
+    last = 0
+    clean = answer.replace(_DOUBT, " ")
+    for end in sorted(ends):
+        place = last + len(clean[last:end].rstrip())
+        parts += [clean[last:place], _DOUBT]
+        last = place
+    return "".join([*parts, clean[last:]])
 
 
 def plain_answer(answer: str, reference: Callable[[int], str]) -> str:
@@ -56,10 +75,13 @@ def plain_answer(answer: str, reference: Callable[[int], str]) -> str:
     return "".join(f"<p>{_with_references(part.strip(), reference)}</p>" for part in paragraphs)
 
 
-def markdown_answer(answer: str, reference: Callable[[int], str]) -> str:
-    """A language model's Markdown, with its `[n]` turned into references."""
+def markdown_answer(answer: str, reference: Callable[[int], str], *, doubt: str = "") -> str:
+    """A language model's Markdown, with its `[n]` turned into references.
+
+    `doubt` is the HTML that stands for each sign of `with_doubts`.
+    """
     rendered: str = _markdown().render(answer, {"reference": reference})
-    return rendered
+    return rendered.replace(_DOUBT, doubt)
 
 
 def _with_references(text: str, reference: Callable[[int], str]) -> str:

@@ -1,4 +1,4 @@
-// Runs before Gradio: language, theme, citations that unfold, copying, and a chat that stays in view.
+// Runs before Gradio: language, theme, documents beside the chat, copying, and a chat that stays in view.
 (() => {
   'use strict';
   const page = window.zhiwenPage;
@@ -19,12 +19,56 @@
     if (document.body.classList.contains('dark') !== dark()) document.body.classList.toggle('dark', dark());
   };
 
-  const unfold = (id) => {
-    const details = document.getElementById(id);
-    if (!details) return;
-    details.open = true;
-    details.scrollIntoView({ block: 'nearest', behavior: 'smooth' });
+  // What a reference stands for, shown beside it: outside the log, which would cut it off.
+  const tip = document.createElement('div');
+  tip.className = 'zw-tip';
+  tip.setAttribute('role', 'tooltip');
+  tip.id = 'zw-tip';
+  tip.hidden = true;
+  const showTip = (event) => {
+    const target = event.target.closest?.('[data-tip]');
+    tip.hidden = !target;
+    if (!target) return;
+    if (!tip.isConnected) document.querySelector('.gradio-container').append(tip);
+    tip.textContent = target.dataset.tip;
+    target.setAttribute('aria-describedby', 'zw-tip');
+    const at = target.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(at.left, innerWidth - tip.offsetWidth - 8))}px`;
+    const above = at.top - tip.offsetHeight - 6;
+    tip.style.top = `${above > 0 ? above : at.bottom + 6}px`;
   };
+  for (const kind of ['mouseover', 'focusin']) document.addEventListener(kind, showTip);
+  document.addEventListener('scroll', () => { tip.hidden = true; }, true);
+
+  // The document beside the chat or the list: open, at the sentence, closed again where one was.
+  let opener = null;
+  const toMark = (reader) => {
+    const body = reader.querySelector('.zw-reader-body');
+    const mark = body?.querySelector('mark, .zw-page > span, .cited');
+    if (!mark) return;
+    const place = mark.getBoundingClientRect().top - body.getBoundingClientRect().top;
+    body.scrollTop += place - body.clientHeight / 3;
+  };
+  const showReader = () => {
+    const reader = document.querySelector('.zw-reader');
+    if (document.body.classList.contains('zw-reading') !== Boolean(reader)) {
+      document.body.classList.toggle('zw-reading', Boolean(reader));
+    }
+    if (!reader || reader.dataset.shown) return;
+    reader.dataset.shown = 'yes';
+    requestAnimationFrame(() => toMark(reader)); // once it is laid out
+    reader.querySelector('h3').focus({ preventScroll: true });
+    reader.querySelector('img')?.addEventListener('load', () => toMark(reader));
+  };
+  const closeReader = () => {
+    document.querySelector('.zw-reader')?.remove();
+    showReader();
+    if (opener?.isConnected) opener.focus();
+  };
+  document.addEventListener('click', (event) => {
+    const button = event.target.closest('[data-event=read]');
+    if (button && !button.closest('.zw-reader')) opener = button;
+  }, true);
 
   const copy = async (button) => {
     const answer = button.closest('.zw-reply').querySelector('.zw-answer').innerText;
@@ -43,7 +87,14 @@
     setTimeout(() => { button.textContent = label; }, 1500);
   };
 
+  // Which conversation is open, for a refresh to open it again. Its id means nothing to another browser.
+  const keepOpened = () => {
+    const current = document.querySelector('#zw-sessions [data-current]')?.dataset.current;
+    if (current !== undefined && current !== stored('zhiwen-conversation')) store('zhiwen-conversation', current);
+  };
+
   window.zhiwen = {
+    opened: () => stored('zhiwen-conversation') || '',
     openLibrary: () => document.querySelectorAll('#zw-tabs [role=tab]')[1]?.click(),
   };
 
@@ -61,11 +112,16 @@
   };
 
   document.addEventListener('click', (event) => {
-    const target = event.target.closest('[data-unfold],[data-copy],[data-theme-switch],[data-language-switch]');
+    const target = event.target.closest(
+      '[data-copy],[data-theme-switch],[data-language-switch],[data-close-reader],[data-side-switch]',
+    );
     if (!target) return;
     event.preventDefault();
-    if (target.dataset.unfold) unfold(target.dataset.unfold);
-    else if ('copy' in target.dataset) copy(target);
+    if ('closeReader' in target.dataset) closeReader();
+    else if ('sideSwitch' in target.dataset) {
+      const open = document.body.classList.toggle('zw-side-open');
+      target.setAttribute('aria-expanded', String(open));
+    } else if ('copy' in target.dataset) copy(target);
     else if ('themeSwitch' in target.dataset) {
       store('zhiwen-theme', dark() ? 'light' : 'dark');
       applyTheme();
@@ -76,6 +132,18 @@
     }
   });
 
+  document.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      tip.hidden = true;
+      closeReader();
+    }
+  });
+  // On a phone the side bar covers the chat, so it goes once something is chosen in it.
+  document.addEventListener('click', (event) => {
+    if (event.target.closest('.zw-session, #zw-new')) document.body.classList.remove('zw-side-open');
+    if (event.target.closest('[data-action=edit]')) document.querySelector('#zw-question textarea')?.focus();
+  });
+
   // Enter that ends the composition of Chinese characters must not send the question.
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.stopImmediatePropagation();
@@ -83,7 +151,7 @@
 
   // A page picture that cannot be made leaves no broken image behind.
   document.addEventListener('error', (event) => {
-    event.target.closest?.('.zw-page')?.remove();
+    event.target.closest?.('.zw-page')?.classList.add('failed');
   }, true);
 
   const followAnswer = () => {
@@ -118,7 +186,7 @@
   document.addEventListener('DOMContentLoaded', () => {
     applyTheme();
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    new MutationObserver(() => { followAnswer(); fillTexts(); showChunks(); })
+    new MutationObserver(() => { followAnswer(); fillTexts(); showChunks(); showReader(); keepOpened(); })
       .observe(document.body, { childList: true, subtree: true });
     followAnswer();
     fillTexts();

@@ -9,7 +9,7 @@ from app.messages import LANGUAGES
 from app.pages.language import LANGUAGE_COOKIE
 from app.pages.texts import text
 
-_HEADER_TEXTS = ("title", "tagline", "theme", "language")
+_HEADER_TEXTS = ("title", "tagline", "theme", "language", "sessions")
 
 ACTIONS = """
 element.addEventListener('click', (event) => {
@@ -17,10 +17,21 @@ element.addEventListener('click', (event) => {
   if (!button || !element.contains(button)) return;
   if (button.dataset.action === 'library') { window.zhiwen.openLibrary(); return; }
   if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
-  trigger('act', {...button.dataset});
+  const data = {...button.dataset};
+  if (data.prompt) {
+    data.value = window.prompt(data.prompt, data.value);
+    if (data.value === null) return;
+  }
+  if (data.field) data.value = document.getElementById(data.field).value;
+  if (data.event === 'read') trigger('read', data);
+  else trigger('act', data);
 });
 """
-"""For `gr.HTML(js_on_load=…)`: a click on a `data-action` button becomes an `act` event."""
+"""For `gr.HTML(js_on_load=…)`: a click on a `data-action` button becomes an `act` event.
+
+With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
+goes along; `data-event="read"` makes it a `read` event, which waits for no answer in the making.
+"""
 
 
 def head_html(language_setting: str) -> str:

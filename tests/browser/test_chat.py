@@ -112,9 +112,20 @@ def test_upload_ask_cite_and_refuse(page: Page, watch: Watch, server: Server, tm
     citation = current.locator("details.zw-citation").first
     expect(citation.locator("summary")).to_contain_text("员工手册.md")
     expect(citation.locator("mark").first).to_be_hidden()
-    current.locator(".zw-reference").first.click()
-    expect(citation.locator("mark").first).to_be_visible()
+    citation.locator("summary").click()
     expect(citation.locator("mark").first).to_contain_text("年休假为十天")
+    reference = current.locator(".zw-reference").first
+    reference.hover()
+    expect(page.get_by_role("tooltip")).to_contain_text("年休假为十天")
+    reference.click()
+    reader = page.locator("#zw-reader .zw-reader")
+    expect(reader.locator("h3").first).to_have_text("员工手册.md")
+    expect(reader.locator("mark")).to_contain_text("年休假为十天")
+    expect(reader.locator("mark")).to_be_in_viewport()
+    expect(reader.get_by_role("heading", name="备用金")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(reader).to_have_count(0)
+    assert page.evaluate("document.activeElement.className") == "zw-reference"
 
     _ask(page, "火星表面的重力加速度是多少？")
     expect(current.locator(".zw-badge.refused")).to_have_text("未找到依据")
@@ -133,16 +144,21 @@ def test_pdf_citation_shows_the_page_with_the_quote_marked(page: Page, watch: Wa
     _ask(page, "设备的额定功率是多少瓦？")
     citation = page.locator("#zw-current details.zw-citation").first
     expect(citation.locator("summary")).to_contain_text("第 2 页")
-    citation.locator("summary").click()
-    picture = citation.locator("figure img")
+    page.locator("#zw-current .zw-reference").first.click()
+    reader = page.locator("#zw-reader .zw-reader")
+    picture = reader.locator("figure img")
     expect(picture).to_be_visible()
     expect(picture).to_have_js_property("complete", True)
     assert picture.evaluate("img => img.decode().then(() => img.naturalWidth)") > 500
-    box, image = citation.locator("figure span").first.bounding_box(), picture.bounding_box()
+    box, image = reader.locator("figure span").first.bounding_box(), picture.bounding_box()
     assert box is not None
     assert image is not None
     # The line stands 700 of 842 points above the bottom of an A4 page.
     assert (box["y"] + box["height"] / 2 - image["y"]) / image["height"] == pytest.approx(0.165, abs=0.03)
+    expect(reader).to_contain_text("第 2 / 2 页")
+    reader.get_by_role("button", name="上一页").click()
+    expect(reader).to_contain_text("第 1 / 2 页")
+    expect(reader.locator("figure span")).to_have_count(0)
     assert watch.hosts == {"127.0.0.1"}
     assert watch.complaints == []
 
@@ -163,7 +179,9 @@ def test_document_text_and_names_stay_inert(page: Page, watch: Watch, tmp_path: 
     citation.locator("summary").click()
     expect(citation.locator("blockquote")).to_contain_text("${window.attacked=4}")
     page.locator("#zw-current .zw-reference").first.hover()
-    active = "#zw-log :is(img:not(.zw-page img), script, iframe, [onerror], [onclick], [onmouseover])"
+    page.locator("#zw-current .zw-reference").first.click()
+    expect(page.locator("#zw-reader .zw-flow")).to_contain_text("${window.attacked=4}")
+    active = ":is(#zw-log, #zw-reader) :is(img, script, iframe, [onerror], [onclick], [onmouseover])"
     assert page.locator(active).count() == 0
     assert page.locator('a[href^="javascript"], a[href^="http"]').count() == 0
     assert page.evaluate("window.attacked") is None
@@ -211,8 +229,8 @@ def test_stream_stop_and_answer_again(
     expect(answer.locator("strong")).to_have_text("四十五瓦")
     expect(answer.locator("li")).to_have_count(2)
     expect(answer).to_contain_text("<img src=x onerror")
-    expect(answer.locator("a")).to_have_count(2)  # the third stands in code
-    assert answer.locator("a:not(.zw-reference), img, [onclick]").count() == 0
+    expect(answer.locator(".zw-reference")).to_have_count(2)  # the third stands in code
+    assert answer.locator("a, img, [onclick]").count() == 0
     expect(page.locator("#zw-history .zw-exchange")).to_have_count(0)
     assert watch.hosts == {"127.0.0.1"}
     assert watch.complaints == []
@@ -265,6 +283,81 @@ def test_sessions_share_no_conversation_and_deleting_asks_first(
     expect(page.locator("#zw-notice")).to_contain_text("已删除“将被删除”")
     names = [kb["name"] for kb in httpx.get(f"{server.url}/api/knowledge-bases").json()["knowledge_bases"]]
     assert "将被删除" not in names
+
+
+def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
+    page: Page, browser: Browser, watch: Watch, server: Server, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    _make_library(page, "留存")
+    _upload(page, _document(tmp_path, "员工手册.md", HANDBOOK))
+    _open_chat(page, "留存")
+    _ask(page, "备用金的上限是多少？")
+    current, sessions = page.locator("#zw-current"), page.locator("#zw-sessions li")
+    expect(sessions).to_have_count(1)
+    page.get_by_role("button", name="没用").click()
+    page.get_by_role("button", name="不完整").click()
+    expect(page.get_by_role("button", name="不完整")).to_have_attribute("aria-pressed", "true")
+    assert watch.complaints == []
+    page.reload()
+    expect(current.locator(".zw-answer")).to_contain_text("三千元")
+    expect(page.get_by_role("button", name="不完整")).to_have_attribute("aria-pressed", "true")
+    current.locator(".zw-reference").first.click()
+    expect(page.locator("#zw-reader mark")).to_contain_text("三千元")
+
+    current.get_by_role("button", name="修改").click()
+    box = page.locator("#zw-question textarea")
+    expect(box).to_have_value("备用金的上限是多少？")
+    _ask(page, "累计工作满十年不满二十年的，年休假几天？")
+    expect(current.locator(".zw-answer")).to_contain_text("十天")
+    expect(page.locator("#zw-history .zw-exchange")).to_have_count(0)
+
+    page.locator("#zw-new").click()
+    expect(page.locator(".zw-exchange")).to_have_count(0)
+    _ask(page, "部门备用金由谁保管？")
+    expect(sessions).to_have_count(2)
+    page.locator("#zw-sessions-search").locator("input, textarea").fill("年休假为十天")
+    expect(sessions).to_have_count(1)
+    page.once("dialog", lambda dialog: dialog.accept("休假的事"))
+    sessions.first.hover()
+    sessions.first.get_by_role("button", name="改名").click()
+    expect(sessions.first).to_contain_text("休假的事")
+    sessions.first.locator(".zw-session").click()
+    expect(current.locator(".zw-answer")).to_contain_text("十天")
+
+    other = browser.new_context(locale="zh-CN")
+    try:
+        second = other.new_page()
+        second.goto(server.url)
+        expect(second.locator("#zw-sessions")).to_contain_text("只有这个浏览器看得到")
+    finally:
+        other.close()
+    page.once("dialog", lambda dialog: dialog.accept())
+    sessions.first.get_by_role("button", name="删除").click()
+    expect(sessions).to_have_count(0)
+    expect(page.locator(".zw-exchange")).to_have_count(0)
+    assert watch.hosts == {"127.0.0.1"}
+
+
+def test_files_of_one_conversation(page: Page, watch: Watch, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    page.locator("#zw-mode input").click()
+    page.get_by_role("option", name="问上传的文件").click()
+    expect(page.locator(".zw-welcome")).to_contain_text("文件只属于这次对话")
+    paths = [str(_document(tmp_path, "会议.txt", "会议定于周五下午三点在二号会议室召开。"))]
+    with page.expect_file_chooser() as chooser:
+        page.locator("#zw-chat-upload").click()
+    chooser.value.set_files(paths)
+    expect(page.locator("#zw-chat-files-state .zw-chips")).to_contain_text("会议.txt")
+    _ask(page, "会议在哪里召开？")
+    expect(page.locator("#zw-current .zw-answer")).to_contain_text("二号会议室")
+    page.locator("#zw-new").click()
+    _ask(page, "会议在哪里召开？")
+    expect(page.locator("#zw-current .zw-answer")).to_contain_text("请先在上方为这次对话上传文件")
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
 
 
 def test_routes_beside_the_pages(server: Server) -> None:

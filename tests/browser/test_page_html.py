@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.answering.types import Answer, Citation, Event, Final, Sources, Token, Turn
+from app.answering.types import Answer, AnswerSentence, Citation, Event, Final, Sources, Token, Turn
 from app.pages import library_html, uploads
 from app.pages.chat_html import current_html, history_html
 from app.pages.conversation import Conversation, Exchange, ask
@@ -69,7 +69,7 @@ def test_whatever_a_model_or_document_says_is_inert(answer: str, passage: str, q
     citation = Citation(1, passage, quote, answer, 1, 2, passage, quote, 0.5, (Box(2, 0.1, 0.1, 0.5, 0.2),))
     for model in ("quote", "llm"):
         done = Answer(answer, False, model, (citation,))
-        exchange = Exchange(passage, answer, done, running=False, pictured=frozenset({answer}))
+        exchange = Exchange(passage, answer, done, running=False)
         _assert_inert(current_html(Conversation([exchange]), "zh"))
 
 
@@ -101,24 +101,33 @@ def test_highlight(quote: str, html: str) -> None:
     assert highlighted(CITATION.text, quote) == html
 
 
-def test_citation_names_document_page_and_score_and_shows_the_page() -> None:
-    boxes = (Box(3, 0.1, 0.2, 0.4, 0.25), Box(4, 0, 0, 1, 0.1))
-    citation = Citation(1, "库/一", "手册.pdf", "d1", 7, 3, "原文", "原文", 0.914, boxes)
+def test_citation_names_document_page_and_score() -> None:
+    citation = Citation(1, "库/一", "手册.pdf", "d1", 7, 3, "原文", "原文", 0.914, ())
     answer = Answer("见 [1]，[2]", False, "quote", (citation,))
-    exchange = Exchange("问", answer=answer, running=False, pictured=frozenset({"d1"}))
+    exchange = Exchange("问", answer=answer, running=False)
     html = current_html(Conversation([exchange]), "zh")
-    assert "手册.pdf" in html
-    assert "第 3 页" in html
-    assert "相关度 0.91" in html
-    assert "摘自原文" in html
-    sources = [attributes["src"] for tag, attributes in _Tags(html).found if tag == "img"]
-    folder = "api/knowledge-bases/%E5%BA%93%2F%E4%B8%80/documents/d1/pages"
-    assert sources == [f"{folder}/3.png", f"{folder}/4.png"]
-    assert "left:10.00%;top:20.00%;width:30.00%;height:5.00%" in html
-    references = [a for tag, a in _Tags(html).found if tag == "a"]
-    assert [a["href"] for a in references] == ["#zw-0-1"]  # there is no passage 2 to refer to
-    without = current_html(Conversation([Exchange("问", answer=answer, running=False)]), "zh")
-    assert "<img" not in without
+    for shown in ("手册.pdf", "第 3 页", "相关度 0.91", "摘自原文"):
+        assert shown in html
+    references = [a for _, a in _Tags(html).found if a.get("class") == "zw-reference"]
+    assert [(a["data-exchange"], a["data-index"]) for a in references] == [
+        ("0", "1")
+    ]  # there is no passage 2
+    assert references[0]["data-tip"] == "手册.pdf: 原文"
+
+
+def test_sentences_that_nothing_bears_out_are_marked() -> None:
+    said = "年假为**五天** [1]。\n\n- 另有十天 [1]\n\n```\n三天\n```"
+    sentences = (
+        AnswerSentence(0, 16, (1,), 0.9, True),
+        AnswerSentence(18, 28, (1,), 0.1, False),
+    )
+    answer = Answer(said, False, "llm", (CITATION,), sentences=sentences)
+    html = current_html(Conversation([Exchange("问", answer=answer, running=False)]), "zh")
+    assert "1 句缺乏依据" in html
+    assert html.count('zw-doubt"') == 1
+    item = html[html.index("<li>") : html.index("</li>")]
+    assert "另有十天" in item
+    assert "存疑" in item
 
 
 @pytest.mark.parametrize(
@@ -148,7 +157,9 @@ class _Service:
         self.error = error
         self.history: Any = None
 
-    def ask_stream(self, question: str, names: list[str], *, history: Any, model: Any) -> Iterator[Event]:
+    def ask_stream(
+        self, question: str, names: list[str], *, history: Any, model: Any, mode: str = "documents"
+    ) -> Iterator[Event]:
         self.history = history
         yield from self.events
         if self.error is not None:

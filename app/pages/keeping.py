@@ -1,0 +1,184 @@
+"""Conversations of the pages in the catalogue: kept as they go, opened again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from app.answering.types import Answer, AnswerSentence, Citation
+from app.failures import KNOWN
+from app.pages.conversation import Conversation, Exchange
+from knowledge_base.errors import SessionNotFoundError
+from knowledge_base.sessions import Message, MessageState, SessionInfo, SessionStore
+from loaders.document import Box
+
+if TYPE_CHECKING:
+    from app.service import Service
+
+logger = logging.getLogger(__name__)
+
+INTERRUPTED = "interrupted"
+"""Reason of an exchange whose answer was never kept: the service ended meanwhile."""
+
+
+class Keeper:
+    """Writes the conversations of browsers down. An `owner` of None leaves nothing behind.
+
+    What cannot be written is told to the log only: an answer is worth more than its record.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._store: SessionStore = service.sessions
+        self._writing = threading.Lock()
+
+    def begin(self, conversation: Conversation, owner: str, *, title: str = "", **chosen: Any) -> None:
+        """Give the conversation its place in the catalogue, or keep there what is chosen by now."""
+        if conversation.id:
+            try:
+                self._store.update(owner, conversation.id, **chosen)
+                return
+            except SessionNotFoundError:  # deleted in another window
+                for exchange in conversation.exchanges:
+                    exchange.kept = 0
+        conversation.id = self._store.create(owner, title=title, **chosen).id
+
+    def question(
+        self,
+        conversation: Conversation,
+        exchange: Exchange,
+        owner: str | None,
+        *,
+        knowledge_bases: Sequence[str],
+        settings: dict[str, Any],
+    ) -> None:
+        """Keep a question before it is answered."""
+        if owner is None:
+            return
+        try:
+            with self._writing:
+                self.begin(
+                    conversation,
+                    owner,
+                    title=exchange.question,
+                    knowledge_bases=knowledge_bases,
+                    settings=settings,
+                )
+                if len(conversation.exchanges) == 1 and not self._store.session(owner, conversation.id).title:
+                    self._store.update(owner, conversation.id, title=exchange.question)
+                self._store.append(owner, conversation.id, [Message("user", exchange.question)])
+                exchange.kept = 1
+        except KNOWN as error:
+            logger.warning("a question is not kept: %s", error.code)
+
+    def answer(self, conversation: Conversation, exchange: Exchange, owner: str | None) -> None:
+        """Keep how an exchange ended. Only the first call does anything."""
+        if owner is None:
+            return
+        try:
+            with self._writing:
+                if exchange.kept != 1 or exchange not in conversation.exchanges:
+                    return
+                (kept,) = self._store.append(owner, conversation.id, [_message(exchange)])
+                exchange.message_id, exchange.kept = kept.id, 2
+        except KNOWN as error:
+            logger.warning("an answer is not kept: %s", error.code)
+
+    def cut(self, conversation: Conversation, number: int, owner: str | None) -> None:
+        """Forget the exchange of that number and all after it, also in the catalogue."""
+        for exchange in conversation.exchanges[number:]:
+            exchange.stop()
+        with self._writing:
+            kept = sum(exchange.kept for exchange in conversation.exchanges[:number])
+            del conversation.exchanges[number:]
+            if owner is not None and conversation.id:
+                try:
+                    self._store.truncate(owner, conversation.id, kept)
+                except KNOWN as error:
+                    logger.warning("a conversation is not cut: %s", error.code)
+
+    def rate(
+        self,
+        conversation: Conversation,
+        exchange: Exchange,
+        owner: str | None,
+        rating: int,
+        reason: str,
+    ) -> None:
+        """Note what the user thinks of an answer. Raises `SessionNotFoundError`."""
+        if owner is None or not exchange.message_id:
+            return
+        self._store.rate(owner, conversation.id, exchange.message_id, rating, reason=reason)
+        exchange.rating, exchange.reason = rating, reason
+
+    def open(self, conversation: Conversation, session_id: str, owner: str | None) -> SessionInfo | None:
+        """Put a kept conversation in the place of this one; None where the owner has no such."""
+        if owner is None:
+            return None
+        try:
+            info = self._store.session(owner, session_id)
+            messages = self._store.messages(owner, session_id)
+        except KNOWN:
+            return None
+        conversation.exchanges[:] = exchanges_of(messages)
+        conversation.id, conversation.editing = info.id, None
+        return info
+
+
+def exchanges_of(messages: Sequence[Message]) -> list[Exchange]:
+    """Questions with their answers."""
+    found: list[Exchange] = []
+    for message in messages:
+        if message.role == "user":
+            found.append(Exchange(message.text, error=INTERRUPTED, running=False, kept=1))
+        elif found:
+            exchange = found[-1]
+            exchange.text, exchange.error = message.text, ""
+            exchange.kept, exchange.message_id = exchange.kept + 1, message.id
+            exchange.rating, exchange.reason = message.rating, message.reason
+            if message.state == "failed":
+                exchange.error = message.text
+            elif message.state == "stopped":
+                exchange.stopped = True
+            else:
+                exchange.answer = _answer(message)
+    return found
+
+
+def _message(exchange: Exchange) -> Message:
+    answer = exchange.answer
+    if exchange.error or answer is None:
+        state: MessageState = "failed" if exchange.error else "stopped"
+        return Message("assistant", exchange.error or exchange.text, state)
+    return Message(
+        "assistant",
+        answer.answer,
+        question=answer.question,
+        citations=[asdict(citation) for citation in answer.citations],
+        sentences=[asdict(sentence) for sentence in answer.sentences],
+        refused=answer.refused,
+        model=answer.model,
+        timings=answer.timings,
+    )
+
+
+def _answer(message: Message) -> Answer:
+    citations = tuple(
+        Citation(**{**citation, "boxes": tuple(Box(**box) for box in citation.get("boxes", ()))})
+        for citation in message.citations
+    )
+    sentences = tuple(
+        AnswerSentence(**{**sentence, "citations": tuple(sentence["citations"])})
+        for sentence in message.sentences
+    )
+    return Answer(
+        message.text,
+        message.refused,
+        message.model,
+        citations,
+        message.timings,
+        message.question,
+        sentences,
+    )

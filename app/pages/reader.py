@@ -1,0 +1,189 @@
+"""A document beside what is said of it: its page as a picture, or its text, the quoted sentences marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from urllib.parse import quote as url_quote
+
+from app.answering.types import Citation
+from app.failures import KNOWN
+from app.messages import Language
+from app.pages.flow import Piece, Spans, piece_html, pieces
+from app.pages.markup import button, highlighted, quote_spans
+from app.pages.texts import text
+from knowledge_base.types import DocumentInfo
+from loaders.document import Box, Chunk
+
+if TYPE_CHECKING:
+    from app.service import Service
+
+PICTURED = ("pdf", "image")
+"""Formats whose pages are shown as they look."""
+CHUNKS_SHOWN = 30
+_BEFORE = 8
+
+
+def citation_html(
+    service: Service, citation: Citation, language: Language, *, address: Mapping[str, str], turn: str = ""
+) -> str:
+    """The document of a citation, open where the quoted sentence stands.
+
+    `address` is what the buttons send back to come here again; `turn` is the page, or the place
+    among the chunks, that is to be shown instead.
+    """
+    try:
+        info = service.document(citation.knowledge_base, citation.document_id)
+        chunks = service.document_chunks(citation.knowledge_base, citation.document_id)
+    except KNOWN:
+        return _gone(citation, language)
+    place = next((n for n, (chunk_id, _) in enumerate(chunks) if chunk_id == citation.chunk_id), None)
+    if info.format in PICTURED and citation.page is not None and not citation.edited:
+        shown = _number(turn, citation.page, info.pages)
+        boxes = [box for box in citation.boxes if box.page == shown]
+        return _pictured(citation.knowledge_base, info, shown, boxes, language, address)
+    if place is None:
+        return _gone(citation, language)
+    chunk = chunks[place][1]
+    spans = [(chunk.start + low, chunk.start + high) for low, high in quote_spans(chunk.text, citation.quote)]
+    first = _number(turn, max(1, place - _BEFORE + 1), max(1, len(chunks))) - 1
+    return _flowing(citation.knowledge_base, info, chunks, first, spans, language, address, cited=place)
+
+
+def document_html(
+    service: Service,
+    knowledge_base: str,
+    document_id: str,
+    language: Language,
+    *,
+    address: Mapping[str, str],
+    turn: str = "",
+    boxes: Sequence[Box] = (),
+) -> str:
+    """A document from its beginning, or from the page or chunk `turn`. Raises `DocumentNotFoundError`."""
+    info = service.document(knowledge_base, document_id)
+    if info.format in PICTURED and info.pages:
+        shown = _number(turn, 1, info.pages)
+        there = [box for box in boxes if box.page == shown]
+        return _pictured(knowledge_base, info, shown, there, language, address)
+    chunks = service.document_chunks(knowledge_base, document_id)
+    first = _number(turn, 1, max(1, len(chunks))) - 1
+    return _flowing(knowledge_base, info, chunks, first, (), language, address)
+
+
+def _pictured(
+    knowledge_base: str,
+    info: DocumentInfo,
+    page: int,
+    boxes: Sequence[Box],
+    language: Language,
+    address: Mapping[str, str],
+) -> str:
+    source = f"{document_address(knowledge_base, info.id)}/pages/{page}.png"
+    label = text("page_picture", language, document=info.name, page=page)
+    marks = "".join(_rectangle(box) for box in boxes)
+    body = (
+        f'<figure class="zw-page"><img src="{escape(source)}" alt="{escape(label)}">{marks}'
+        f"<figcaption>{escape(text('page_failed', language))}</figcaption></figure>"
+    )
+    where = text("page_of", language, page=page, pages=info.pages)
+    turns = {"previous_page": page - 1 if page > 1 else 0, "next_page": page + 1 if page < info.pages else 0}
+    return _frame(knowledge_base, info, where, turns, body, language, address)
+
+
+def _flowing(
+    knowledge_base: str,
+    info: DocumentInfo,
+    chunks: Sequence[tuple[int, Chunk]],
+    first: int,
+    marks: Spans,
+    language: Language,
+    address: Mapping[str, str],
+    *,
+    cited: int | None = None,
+) -> str:
+    last = min(len(chunks), first + CHUNKS_SHOWN)
+    shown = pieces(chunks[first:last])
+    parts = []
+    for before, piece in pairwise([None, *shown]):
+        if piece is None:
+            continue
+        html = piece_html(piece, marks, header=_begins_table(before, piece))
+        kind = ' class="cited"' if cited is not None and piece.chunk_id == chunks[cited][0] else ""
+        parts.append(f"<div{kind}>{html}</div>")
+    body = f'<div class="zw-flow">{"".join(parts)}</div>'
+    if not shown:
+        body = f'<p class="zw-empty">{escape(text("document_empty", language))}</p>'
+    where = text("chunks_range", language, first=first + 1, last=last, total=len(chunks)) if shown else ""
+    turns = {
+        "previous_part": max(1, first + 1 - CHUNKS_SHOWN) if first > 0 else 0,
+        "next_part": last + 1 if last < len(chunks) else 0,
+    }
+    return _frame(knowledge_base, info, where, turns, body, language, address)
+
+
+def _begins_table(before: Piece | None, piece: Piece) -> bool:
+    return before is None or before.chunk.header != piece.chunk.header
+
+
+def _frame(
+    knowledge_base: str,
+    info: DocumentInfo,
+    where: str,
+    turns: Mapping[str, int],
+    body: str,
+    language: Language,
+    address: Mapping[str, str],
+) -> str:
+    turning = "".join(
+        button(text(key, language), "read", turn=str(target), event="read", **address)
+        for key, target in turns.items()
+        if target
+    )
+    content = escape(f"{document_address(knowledge_base, info.id)}/content")
+    download = (
+        f'<a class="zw-button quiet" href="{content}" download>{escape(text("download", language))}</a>'
+    )
+    return (
+        f'<section class="zw-reader" aria-label="{escape(text("reader", language, name=info.name))}">'
+        f'<header><h3 tabindex="-1"><bdi>{escape(info.name)}</bdi></h3>{_close(language)}</header>'
+        f'<nav><span class="zw-faint">{escape(where)}</span>{turning}{download}</nav>'
+        f'<div class="zw-reader-body" tabindex="0" role="region" aria-label="{escape(info.name)}">'
+        f"{body}</div></section>"
+    )
+
+
+def _gone(citation: Citation, language: Language) -> str:
+    passage = highlighted(citation.text, citation.quote)
+    return (
+        f'<section class="zw-reader" aria-label="{escape(text("reader", language, name=citation.document))}">'
+        f'<header><h3 tabindex="-1"><bdi>{escape(citation.document)}</bdi></h3>{_close(language)}</header>'
+        f'<p class="zw-note">{escape(text("document_changed", language))}</p>'
+        f'<div class="zw-reader-body"><div class="zw-flow"><p>{passage}</p></div></div></section>'
+    )
+
+
+def _close(language: Language) -> str:
+    return (
+        f'<button type="button" class="zw-button quiet" data-close-reader>{escape(text("close", language))}'
+        "</button>"
+    )
+
+
+def document_address(knowledge_base: str, document_id: str) -> str:
+    """Address of a document below the page's own."""
+    folder = f"api/knowledge-bases/{url_quote(knowledge_base, safe='')}/documents"
+    return f"{folder}/{url_quote(document_id, safe='')}"
+
+
+def _rectangle(box: Box) -> str:
+    left, top, width, height = (
+        f"{100 * value:.2f}%" for value in (box.x0, box.y0, box.x1 - box.x0, box.y1 - box.y0)
+    )
+    return f'<span style="left:{left};top:{top};width:{width};height:{height}"></span>'
+
+
+def _number(wish: str, otherwise: int, most: int) -> int:
+    return max(1, min(int(wish) if wish.isdecimal() else otherwise, most))

@@ -1,0 +1,47 @@
+"""The side bar of conversations as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from app.messages import Language
+from app.pages.markup import button
+from app.pages.texts import text
+from knowledge_base.sessions import SessionInfo
+
+
+def sessions_html(infos: Sequence[SessionInfo], language: Language, *, current: str, query: str = "") -> str:
+    """The conversations, the last used first; `current` is the one that is open."""
+    # The page's script keeps `data-current`, for a refresh to open that conversation again.
+    opened = f'data-current="{escape(current)}"'
+    if not infos:
+        key = "sessions_none_found" if query.strip() else "sessions_none"
+        return f'<p class="zw-empty" {opened}>{escape(text(key, language))}</p>'
+    items = "".join(_item(info, language, info.id == current) for info in infos)
+    return f'<ul class="zw-sessions" {opened}>{items}</ul>'
+
+
+def _item(info: SessionInfo, language: Language, current: bool) -> str:
+    title = info.title or text("session_untitled", language)
+    opened = ' aria-current="true"' if current else ""
+    rename = button(
+        text("rename", language),
+        "rename",
+        id=info.id,
+        prompt=text("session_rename", language),
+        value=info.title,
+        kind="quiet",
+    )
+    delete = button(
+        text("delete", language),
+        "delete",
+        id=info.id,
+        confirm=text("session_delete_confirm", language, title=title),
+        kind="quiet danger",
+    )
+    return (
+        f'<li{opened}><button type="button" class="zw-session" data-action="open"'
+        f' data-id="{escape(info.id)}">'
+        f"<bdi>{escape(title)}</bdi></button><span>{rename}{delete}</span></li>"
+    )
