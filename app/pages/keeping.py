@@ -31,8 +31,12 @@ class Keeper:
     """
 
     def __init__(self, service: Service) -> None:
-        self._store: SessionStore = service.sessions
+        self._service = service
         self._writing = threading.Lock()
+
+    @property
+    def _store(self) -> SessionStore:
+        return self._service.sessions  # asked for anew, as the rights of each browser differ
 
     def begin(self, conversation: Conversation, owner: str, *, title: str = "", **chosen: Any) -> None:
         """Give the conversation its place in the catalogue, or keep there what is chosen by now."""

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.answering.types import Answer, AnswerSentence, Citation, Event, Final, Sources, Token, Turn
@@ -64,6 +64,7 @@ PIECES = [*"<>\"'&`[]()!#*_|\\\n 1年", "<img onerror=x>", "](javascript:x)", "`
 hostile = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
+@settings(deadline=None)
 @given(hostile, hostile, hostile)
 def test_whatever_a_model_or_document_says_is_inert(answer: str, passage: str, quote: str) -> None:
     citation = Citation(1, passage, quote, answer, 1, 2, passage, quote, 0.5, (Box(2, 0.1, 0.1, 0.5, 0.2),))
