@@ -214,7 +214,11 @@ class OriginalChunk(_Schema):
 
 
 class ChunkEdit(_Schema):
-    """A chunk changed, added or deleted by hand. `text` is null where only `enabled` was changed."""
+    """A chunk changed, added or deleted by hand. `text` is null where only `enabled` was changed.
+
+    For an edit in conflict, `suggested_chunk` is the present chunk most like the one it was about,
+    with a `similarity` in (0, 1]; null where none is like it.
+    """
 
     id: int
     kind: str
@@ -222,6 +226,8 @@ class ChunkEdit(_Schema):
     enabled: bool
     conflict: bool
     original: OriginalChunk
+    suggested_chunk: int | None = None
+    similarity: float | None = None
     updated_at: datetime
 
 

@@ -15,6 +15,7 @@ from knowledge_base.chunk_edits import ChunkEdit
 from knowledge_base.clock import now
 from knowledge_base.embedders import Embedders
 from knowledge_base.errors import ChunkNotFoundError, EmbedderChangedError, InvalidChunkError
+from knowledge_base.similarity import most_similar
 from knowledge_base.tables import documents
 from loaders.document import Chunk
 from models.embedder import Embedder
@@ -79,6 +80,17 @@ class ChunkEditor:
         with self._database.read() as connection:
             document_rows.info(connection, key.id, document_id)
             return chunk_edits.of_document(connection, document_id)
+
+    def suggestions(self, knowledge_base: str, document_id: str) -> dict[int, tuple[int, float]]:
+        """For edits in conflict, by id: the chunk most like the one it was about, and how like (0 to 1)."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            document_rows.info(connection, key.id, document_id)
+            conflicts = [e for e in chunk_edits.of_document(connection, document_id) if e.conflict]
+            # What was edited since is settled.
+            texts = {c.id: c.chunk.text for c in _stored(connection, document_id) if c.edit is None}
+        found = {edit.id: most_similar(edit.original.text, texts) for edit in conflicts}
+        return {edit_id: suggestion for edit_id, suggestion in found.items() if suggestion is not None}
 
     def change(
         self,

@@ -200,7 +200,7 @@ def split_off(connection: Connection, row: Row[Any], names: Sequence[str]) -> No
     values = {**row._mapping, "id": copy_id, "name": names[0], "revision": 0, "created_at": now()}
     connection.execute(insert(documents).values(values))
     for name in names:
-        name_rows.give(connection, row.knowledge_base_id, copy_id, name)
+        name_rows.lead(connection, row.knowledge_base_id, copy_id, name)
     edits = chunk_edits.copy(connection, row.id, copy_id)
     generation = chunk_rows.served(connection, row.knowledge_base_id)
     chunk_rows.copy_chunks(connection, row.id, copy_id, generation=generation, edits=edits)

@@ -127,16 +127,25 @@ class DocumentLifecycle:
             note_change(connection, goal.id, embedder=there.embedder or here.embedder)
             return document_rows.info(connection, goal.id, document_id)
 
-    def delete_name(self, knowledge_base: str, name: str, *, document_id: str | None = None) -> str:
+    def delete_name(
+        self,
+        knowledge_base: str,
+        name: str,
+        *,
+        document_id: str | None = None,
+        origin: str | None = None,
+    ) -> str:
         """Let a name lead nowhere; its document goes when it has no other. Returns the document's id.
 
-        With `document_id`, only where the name leads to that document.
+        With `document_id`, only where the name leads to that document; with `origin`, only where the
+        mirror of that folder gave it last.
         """
         name = normalised(name)
         key = self._catalogue.key(knowledge_base)
         with self._database.write() as connection:
             owner = name_rows.owner(connection, key.id, name)
-            if owner is None or document_id not in {None, owner}:
+            mirrored = origin is None or name in name_rows.from_folder(connection, key.id, origin)
+            if owner is None or document_id not in {None, owner} or not mirrored:
                 raise DocumentNotFoundError(f"there is no document {name!r}", id=name)
             row = _row(connection, key.id, owner)
             further = name_rows.others(connection, documents.c.id == owner).get(owner, ())

@@ -21,11 +21,10 @@ def give(
 ) -> None:
     """Make `name` lead to the document, from wherever it led before.
 
-    `origin` is the folder that a mirror found the file in; without one, the name keeps that it has.
+    `origin` is the folder that a mirror found the file in, None for a file given by hand: a name
+    belongs to who gave it last.
     """
-    values = (
-        {"document_id": document_id} if origin is None else {"document_id": document_id, "origin": origin}
-    )
+    values = {"document_id": document_id, "origin": origin}
     known = connection.execute(
         update(document_names).where(*_named(knowledge_base_id, name)).values(values)
     ).rowcount
@@ -35,6 +34,13 @@ def give(
                 knowledge_base_id=knowledge_base_id, name=name, created_at=now(), **values
             )
         )
+
+
+def lead(connection: Connection, knowledge_base_id: int, document_id: str, name: str) -> None:
+    """Let a name that there is lead to another document; whose it is stays."""
+    connection.execute(
+        update(document_names).where(*_named(knowledge_base_id, name)).values(document_id=document_id)
+    )
 
 
 def take(connection: Connection, knowledge_base_id: int, name: str) -> None:

@@ -17,6 +17,7 @@ from app.cli.output import Output
 from app.errors import EmptyFolderError, FileNotFoundOnDiskError
 from app.failures import KNOWN
 from app.service import Service
+from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.files import StoredFile
 from knowledge_base.ingestion import IngestedFile, failed
 from knowledge_base.names import normalised
@@ -25,9 +26,10 @@ from knowledge_base.names import normalised
 def mirror(output: Output, knowledge_base: str, folder: Path, *, dry_run: bool, allow_empty: bool) -> None:
     """Bring a knowledge base to what is in `folder`, or with `dry_run` only say what would be done.
 
-    Names are taken away only where a mirror of the same folder gave them. A folder that cannot be
-    read in all its parts, or is empty all at once (not mounted, perhaps), deletes nothing. Raises
-    `FileNotFoundOnDiskError` and `EmptyFolderError`.
+    Names are taken away only where a mirror of the same folder gave them last: it takes over what was
+    uploaded under the name of a file that is in the folder, and an upload takes a name over from it.
+    A folder that cannot be read in all its parts, or is empty all at once (not mounted, perhaps),
+    deletes nothing. Raises `FileNotFoundOnDiskError` and `EmptyFolderError`.
     """
     folder = Path(os.path.abspath(folder))  # noqa: PTH100 - resolve() would follow links
     _check_readable(folder)
@@ -49,14 +51,21 @@ def mirror(output: Output, knowledge_base: str, folder: Path, *, dry_run: bool, 
             else _ingested(output, service, knowledge_base, files, origin=origin)
         )
         if not dry_run:
-            for name in gone:
-                service.lifecycle.delete_name(knowledge_base, name)
+            gone = [name for name in gone if _taken_away(service, knowledge_base, name, origin)]
     output.note("")
     lines = [f"{document['state']}\t{document['name']}" for document in documents]
     lines.extend(f"gone\t{name}" for name in gone)
     output.result({"documents": documents, "deleted": gone, "dry_run": dry_run}, "\n".join(lines))
     if any(document["state"] == "failed" for document in documents):
         raise click.exceptions.Exit(1)
+
+
+def _taken_away(service: Service, knowledge_base: str, name: str, origin: str) -> bool:
+    try:
+        service.lifecycle.delete_name(knowledge_base, name, origin=origin)
+    except DocumentNotFoundError:  # deleted meanwhile, or given again by hand
+        return False
+    return True
 
 
 def _check_readable(folder: Path) -> None:

@@ -85,8 +85,12 @@ def delete_chunk(name: str, document_id: str, chunk_id: int, service: ServiceDep
 @router.get("/edits")
 def list_edits(name: str, document_id: str, service: ServiceDep) -> EditList:
     """What was changed by hand; an edit in conflict has lost its chunk and waits for a decision."""
-    edits = service.chunks.edits(name, document_id)
-    return EditList(edits=[schemas.ChunkEdit.model_validate(edit) for edit in edits])
+    suggestions = service.chunks.suggestions(name, document_id)
+    edits = [schemas.ChunkEdit.model_validate(edit) for edit in service.chunks.edits(name, document_id)]
+    for edit in edits:
+        if edit.id in suggestions:
+            edit.suggested_chunk, edit.similarity = suggestions[edit.id]
+    return EditList(edits=edits)
 
 
 @router.post("/edits/{edit_id}/keep", status_code=204)

@@ -496,6 +496,7 @@ def test_chunks_by_hand(other: TestClient) -> None:
     (conflict,) = other.get(f"{address}/edits").json()["edits"]
     assert (conflict["conflict"], conflict["text"]) == (True, "年假共有二十天。")
     (chunk,) = other.get(f"{address}/chunks").json()["chunks"]
+    assert conflict.keys() >= {"suggested_chunk", "similarity"}
     keep = other.post(f"{address}/edits/{conflict['id']}/keep", json={"chunk_id": chunk["id"]})
     assert keep.status_code == 204
     (edit,) = other.get(f"{address}/edits").json()["edits"]

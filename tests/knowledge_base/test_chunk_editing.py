@@ -122,7 +122,14 @@ def test_an_edit_whose_chunk_is_gone_is_a_conflict_until_it_comes_back(home: Hom
     (found,) = home.editor.edits("k", document)
     assert (found.conflict, found.text, LEAVE in found.original.text) == (True, BY_HAND, True)
     assert home.found(BY_HAND, "k") == set()
+    assert home.editor.suggestions("k", document) == {}, "nothing is like it"
+    home.add("k", {"a.md": sections(TRAVEL, LEAVE.replace("年假", "休假"))})
+    suggested = home.editor.chunks("k", document)[1]
+    ((edit_id, (chunk_id, similarity)),) = home.editor.suggestions("k", document).items()
+    assert (edit_id, chunk_id) == (found.id, suggested.id)
+    assert 0.8 < similarity < 1.0
     home.add("k", {"a.md": sections(LEAVE)})
+    assert home.editor.suggestions("k", document) == {}
     assert home.found(BY_HAND, "k") == {"a.md"}
     assert [e.conflict for e in home.editor.edits("k", document)] == [False]
 

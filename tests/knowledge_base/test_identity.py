@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.types import DocumentInfo
 from tests.knowledge_base.doubles import Home, open_home, sections
 
@@ -110,3 +113,53 @@ def test_a_name_is_compared_as_it_is(home: Home, other: str) -> None:
     home.add("k", {other: LEAVE})
     home.add("k", {other: TRAVEL})
     assert home.texts("k") == {"a.txt": [LEAVE], other: [TRAVEL]}
+
+
+def test_a_document_corrected_to_what_another_is_keeps_its_id_and_costs_nothing(home: Home) -> None:
+    home.add("k", {"a.txt": LEAVE, "b.txt": TRAVEL})
+    before = documents(home)
+    home.embedder.embedded.clear()
+    (result,) = home.add("k", {"b.txt": LEAVE})
+    after = documents(home)
+    assert result.state == "ready"
+    assert {name: info.id for name, info in after.items()} == {name: info.id for name, info in before.items()}
+    assert home.embedder.embedded == []
+    assert [hit.document for hit in home.search(LEAVE, "k")] == ["a.txt"], "hits that say the same are folded"
+    (third,) = home.add("k", {"c.txt": LEAVE})
+    assert (third.state, third.document and third.document.id) == ("unchanged", before["a.txt"].id)
+    home.delete("k", before["a.txt"].id)
+    assert home.found(LEAVE, "k") == {"b.txt"}
+
+
+def test_a_name_belongs_to_who_gave_it_last(home: Home) -> None:
+    folder = "/the/folder"
+
+    def mirror(text: str) -> None:
+        file = replace(home.store("a.txt", text), origin=folder)
+        home.ingestor.ingest(home.key("k"), [file])
+        home.let_go([file])
+
+    home.add("k", {"a.txt": LEAVE})
+    mirror(LEAVE)
+    assert set(home.lifecycle.names_from("k", folder)) == {"a.txt"}, "the folder has it, so it follows it"
+    home.add("k", {"a.txt": TRAVEL})
+    assert home.lifecycle.names_from("k", folder) == {}
+    with pytest.raises(DocumentNotFoundError):
+        home.lifecycle.delete_name("k", "a.txt", origin=folder)
+    assert home.found(TRAVEL, "k") == {"a.txt"}
+    mirror(SERVER)
+    home.add("k", {"b.txt": SERVER})
+    home.add("k", {"a.txt": SERVER})
+    assert home.lifecycle.names_from("k", folder) == {}
+    mirror(SERVER)
+    home.lifecycle.delete_name("k", "a.txt", origin=folder)
+    assert home.found(SERVER, "k") == {"b.txt"}
+
+
+def test_a_name_split_off_stays_the_folders(home: Home) -> None:
+    file = replace(home.store("b.txt", LEAVE), origin="/the/folder")
+    home.add("k", {"a.txt": LEAVE})
+    home.ingestor.ingest(home.key("k"), [file])
+    home.add("k", {"a.txt": TRAVEL})
+    names = home.lifecycle.names_from("k", "/the/folder")
+    assert names == {"b.txt": documents(home)["b.txt"].id}

@@ -1,0 +1,30 @@
+"""Which of several texts a text has most probably become."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import SequenceMatcher
+
+LEAST_SIMILARITY = 0.4
+"""Below it two texts of a document share little more than their subject."""
+
+
+def most_similar(text: str, candidates: Mapping[int, str]) -> tuple[int, float] | None:
+    """Id of the candidate most like `text`, and their similarity in (0, 1]; None when none is like it.
+
+    The similarity is twice the characters in matching blocks by those in both texts (Ratcliff and
+    Obershelp, "Pattern Matching: the Gestalt Approach", 1988). Of equals, the first is taken.
+    """
+    matcher = SequenceMatcher(autojunk=False)
+    matcher.set_seq2(text)  # what is known of the second is kept between comparisons
+    best: tuple[int, float] | None = None
+    least = LEAST_SIMILARITY
+    for id, candidate in candidates.items():
+        matcher.set_seq1(candidate)
+        # Upper bounds first: comparing wholly takes the product of the lengths.
+        if matcher.real_quick_ratio() <= least or matcher.quick_ratio() <= least:
+            continue
+        ratio = matcher.ratio()
+        if ratio > least:
+            best, least = (id, ratio), ratio
+    return best
