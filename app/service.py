@@ -18,6 +18,7 @@ from app.errors import ModelNeededError, QuestionError
 from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.api_keys import ApiKeys
+from knowledge_base.backups import Backups
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.disk_reserve import DiskReserve
@@ -95,6 +96,7 @@ class Service:
         self.chunks = parts.chunks
         self.rebuilds = parts.rebuilds
         self.exports = parts.exports
+        self.backups = Backups(parts.catalogue, parts.files, parts.settings.data_dir)
         self.imports = Importer(
             parts.catalogue,
             parts.files,

@@ -230,12 +230,15 @@ class Catalogue:
     def referenced(self) -> set[str]:
         """Digests of the files that a document needs, or a job that goes on or may be tried again."""
         with self.database.read() as connection:
-            used = set(connection.execute(select(documents.c.sha256)).scalars())
-            waiting = select(job_files.c.sha256).where(
-                (job_files.c.state == "queued") | job_files.c.retryable
-            )
-            used.update(connection.execute(waiting).scalars())
-        return used
+            return referenced(connection)
+
+
+def referenced(connection: Connection) -> set[str]:
+    """Digests of the files that a document needs, or a job that goes on or may be tried again."""
+    used = set(connection.execute(select(documents.c.sha256)).scalars())
+    waiting = select(job_files.c.sha256).where((job_files.c.state == "queued") | job_files.c.retryable)
+    used.update(connection.execute(waiting).scalars())
+    return used
 
 
 def _recognised(

@@ -22,6 +22,7 @@ _WRITE = "zhiwen_write"
 _BUSY_SECONDS = 60
 _INCREMENTAL = 2
 """SQLite's number of the mode in which free pages are given back when that is asked for."""
+_KEPT_BACKUPS = 2
 _VACUUM_PAGES = 2_000
 _DAMAGED = ("malformed", "not a database")
 
@@ -162,11 +163,13 @@ class Database:
                 version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if version == HEAD:
             return
-        if version is not None and version > HEAD:
+        if version is not None and version not in _known_versions():
             raise DataFolderError(
                 f"the data in {self._path.parent} was written by a newer version ({version})",
                 reason=f"version {version} > {HEAD}",
             )
+        if version is not None:
+            self._keep_before_migration()
         # Imported here because a current catalogue, the usual case, does without it.
         from alembic import command
         from alembic.config import Config
@@ -176,6 +179,27 @@ class Database:
         with self.write() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _keep_before_migration(self) -> None:
+        """Copy the catalogue beside itself, to go back to the version that wrote it."""
+        from knowledge_base.snapshots import copy_catalogue
+
+        kept = self._path.with_name(f"{self._path.name}.before-{HEAD}")
+        partial = kept.with_name(f"{kept.name}.partial")
+        partial.unlink(missing_ok=True)
+        try:
+            with self.read() as connection:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")  # a snapshot begins here
+                copy_catalogue(connection, partial)
+            partial.replace(kept)
+        finally:
+            partial.unlink(missing_ok=True)
+        for old in sorted(self._path.parent.glob(f"{self._path.name}.before-*"))[:-_KEPT_BACKUPS]:
+            old.unlink()
+
+
+def _known_versions() -> set[str]:
+    return {path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -13,7 +13,7 @@ from app.cli.bench import bench
 from app.cli.evaluate import evaluate
 from app.cli.keys import keys
 from app.cli.output import Output, Share, output_options
-from app.cli.transfer import export, import_
+from app.cli.transfer import backup, export, import_
 
 _KB = click.argument("knowledge_base", metavar="KB")
 _KBS = click.option(
@@ -236,6 +236,7 @@ def kb_rollback(output: Output, knowledge_base: str) -> None:
 
 kb.add_command(export)
 kb.add_command(import_)
+cli.add_command(backup)
 cli.add_command(evaluate)
 cli.add_command(bench)
 cli.add_command(keys)

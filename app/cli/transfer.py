@@ -38,5 +38,16 @@ def import_(output: Output, file: Path, name: str | None) -> None:
     output.result(asdict(taken), f"{taken.name}\t{taken.documents}\t{taken.chunks}")
 
 
+@click.command("backup")
+@click.argument("folder", type=click.Path(path_type=Path))
+@output_options
+def backup(output: Output, folder: Path) -> None:
+    """备份整个数据文件夹到新文件夹 / Copy the whole data folder into a new one, while it is used."""
+    with output.service() as service:
+        made = service.backups.backup(folder, progress=_shown(output))
+    output.note("")
+    output.result(asdict(made), f"{made.folder}\t{made.files}")
+
+
 def _shown(output: Output) -> Progress:
     return lambda stage, done, total: output.note(f"{stage} {done}/{total}")

@@ -1,0 +1,85 @@
+"""Copying the whole data folder while it is used."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from knowledge_base.catalogue import Catalogue, referenced
+from knowledge_base.errors import FolderNotEmptyError, storage_error
+from knowledge_base.files import FileStore
+from knowledge_base.package_files import Progress
+from knowledge_base.snapshots import copy_catalogue, snapshot
+from loaders.errors import LoadingCancelledError
+
+_ALSO = ("evaluations", "models/calibrations")
+"""What else of the data folder cannot be made again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """Where a backup stands, and how many files of documents it holds."""
+
+    folder: str
+    files: int
+
+
+class Backups:
+    """Backs up the data folder: a backup is a data folder, too."""
+
+    def __init__(self, catalogue: Catalogue, files: FileStore, folder: Path) -> None:
+        self._database = catalogue.database
+        self._files = files
+        self._folder = folder
+
+    def backup(
+        self,
+        target: Path,
+        *,
+        progress: Progress = lambda _stage, _done, _total: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Backup:
+        """Copy what the data folder holds at this moment to the new folder `target`.
+
+        Raises `FolderNotEmptyError`, `DiskFullError` or `DataFolderError`, and
+        `LoadingCancelledError`; nothing is left at `target` then.
+        """
+
+        def told(stage: str, done: int, total: int) -> None:
+            if cancelled():
+                raise LoadingCancelledError("cancelled while backing up")
+            progress(stage, done, total)
+
+        partial: Path | None = None
+        try:
+            if target.exists() and (not target.is_dir() or any(target.iterdir())):
+                raise FolderNotEmptyError(f"{target} is not empty", name=str(target))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(dir=target.absolute().parent, prefix=".partial-"))
+            with snapshot(self._database, self._files, referenced) as (connection, pinned):
+                copy_catalogue(
+                    connection,
+                    partial / "catalogue.db",
+                    progress=lambda done, total: told("catalogue", done, total),
+                )
+                digests = [path.name for path in pinned.iterdir()]
+                copies = FileStore(partial / "files")
+                for done, digest in enumerate(digests, 1):
+                    copy = copies.path(digest)
+                    copy.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(pinned / digest, copy)
+                    told("files", done, len(digests))
+            for name in _ALSO:
+                if (self._folder / name).is_dir():
+                    shutil.copytree(self._folder / name, partial / name)
+            partial.chmod(0o755)
+            partial.replace(target)
+        except OSError as error:
+            raise storage_error(f"cannot write {target}", error) from error
+        finally:
+            if partial is not None:
+                shutil.rmtree(partial, ignore_errors=True)
+        return Backup(str(target), len(digests))
