@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from app.answering.prompt_files import PromptFiles
 from app.chat_models import ChatModels
+from app.operations import Operations
 from app.service import Parts, Service
 from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
@@ -54,6 +55,11 @@ class Lazy(Generic[_Value]):
         self._make = make
         self._lock = threading.Lock()
         self._value: _Value | None = None
+
+    @property
+    def made(self) -> bool:
+        """Whether it was made already."""
+        return self._value is not None
 
     def __call__(self) -> _Value:
         """The value; a failure to make it is raised and tried again at the next call."""
@@ -152,9 +158,10 @@ def build_service(
         )
 
     name = embedder_name(settings.embedder.name)
+    chosen = Lazy(lambda: embedder or load(name))
     embedders = Embedders(
         database,
-        Lazy(lambda: embedder or load(name)),
+        chosen,
         name=None if embedder else name,
         load=load,
     )
@@ -219,6 +226,7 @@ def build_service(
             chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders),
             rebuilds=Rebuilder(catalogue, files, indexes, ingestor, embedders),
             exports=Exporter(catalogue, files, swept=swept),
+            operations=Operations(database, folder, models_loaded=lambda: chosen.made),
             check_file=parser.check,
             default_threshold=lambda: calibration(embedders().fingerprint).threshold,
             close=close,

@@ -167,3 +167,9 @@ class WorkersError(ApplicationError):
     """More than one process was asked for."""
 
     code = "one_process"
+
+
+class NoSourcesError(ApplicationError):
+    """A question over documents names no knowledge base, and neither does its conversation."""
+
+    code = "no_sources"

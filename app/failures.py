@@ -71,6 +71,7 @@ STATUS = {
     "no_file": 422,
     "too_many_files": 413,
     "unknown_model": 404,
+    "no_sources": 422,
     "key_needed": 401,
     "forbidden": 403,
     "key_not_found": 404,

@@ -81,7 +81,6 @@ _ANYWHERE: Mapping[str, Role] = MappingProxyType(
         "threshold": "reader",
         "embedder": "reader",
         "index_report": "reader",
-        "readiness": "reader",
         "store": "editor",
         "discard": "editor",
     }
@@ -160,6 +159,10 @@ class _View:
         self._may_all(knowledge_bases)
         return self._service.search(query, knowledge_bases, **options)
 
+    def retrieve(self, query: str, knowledge_bases: Sequence[str], **options: Any) -> Any:
+        self._may_all(knowledge_bases)
+        return self._service.retrieve(query, knowledge_bases, **options)
+
     def ask(self, question: str, knowledge_bases: Sequence[str], **options: Any) -> Any:
         self._may_all(knowledge_bases)
         return self._service.ask(question, knowledge_bases, **options)
@@ -212,6 +215,11 @@ class _View:
     @property
     def models(self) -> Any:
         return _Methods(self._service.models, lambda _, role: self._needs(role), _MODELS)
+
+    @property
+    def operations(self) -> Any:
+        self._needs("admin")
+        return self._service.operations
 
     @property
     def keys(self) -> Any:

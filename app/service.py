@@ -15,6 +15,7 @@ from app.answering.types import Answer, Event, Final, Mode, Turn
 from app.chat_models import ChatModels
 from app.conversation_files import ConversationFiles
 from app.errors import ModelNeededError, QuestionError
+from app.operations import Operations
 from app.settings import Settings
 from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.api_keys import ApiKeys
@@ -71,6 +72,7 @@ class Parts:
     models: ChatModels
     prompts: PromptFiles
     lifecycle: DocumentLifecycle
+    operations: Operations
     chunks: ChunkEditor
     rebuilds: Rebuilder
     exports: Exporter
@@ -92,6 +94,7 @@ class Service:
         self.conversation_files = ConversationFiles(parts.catalogue, delete=self.delete_knowledge_base)
         self.keys = ApiKeys(parts.catalogue)
         self.sessions = SessionStore(parts.catalogue.database, deleted=self.conversation_files.delete)
+        self.operations = parts.operations
         self.lifecycle = parts.lifecycle
         self.chunks = parts.chunks
         self.rebuilds = parts.rebuilds

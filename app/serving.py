@@ -41,7 +41,16 @@ def serve(
         application = create_app(service, pages=pages)
         threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=True).start()
         logger.info("知问 Zhiwen: http://%s:%d", address, number)
-        uvicorn.run(application, host=address, port=number, log_level="warning", log_config=None)
+        uvicorn.run(
+            application,
+            host=address,
+            port=number,
+            workers=1,
+            log_level="warning",
+            log_config=None,
+            server_header=False,
+            timeout_graceful_shutdown=server.drain_seconds,
+        )
     finally:
         service.close()
 

@@ -115,6 +115,11 @@ class ServerSettings(_Section):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: int = Field(7860, ge=0, le=65535, description="port of the pages, with the interface beside them")
     api_port: int = Field(7861, ge=0, le=65535, description="port of the HTTP interface alone")
+    allowed_hosts: list[str] = Field([], description="further names under which browsers reach the service")
+    allowed_origins: list[str] = Field(
+        [], description="web pages elsewhere that may use the interface, such as https://example.org"
+    )
+    drain_seconds: int = Field(20, ge=0, description="how long answers may go on when the service is stopped")
     open_without_keys: bool = Field(
         False, description="listen on other addresses than loopback though no key was made"
     )
@@ -162,6 +167,16 @@ class LimitSettings(_Section):
     waiting_jobs: int = Field(1000, ge=1, description="jobs that may wait")
     package_bytes: int = Field(100 << 30, ge=1, description="size of an exported knowledge base over HTTP")
     request_bytes: int = Field(16 << 20, ge=1024, description="size of a request other than an upload")
+    upload_bytes: int = Field(4 << 30, ge=1024, description="size of one upload with all its files")
+    body_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="how long a request may send nothing of its body"
+    )
+    requests_per_minute: int = Field(3000, ge=1, description="requests of one key in a minute")
+    generations: int = Field(32, ge=1, description="answers written at once")
+    waiting_generations: int = Field(64, ge=0, description="answers that may wait for their turn")
+    generation_wait_seconds: float = Field(
+        60.0, gt=0, allow_inf_nan=False, description="how long an answer may wait for its turn"
+    )
     question_characters: int = Field(4000, ge=1, description="length of a question")
 
     def for_loaders(self) -> Limits:

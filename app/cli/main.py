@@ -341,9 +341,16 @@ def check(output: Output, deep: bool, rescue: Path | None) -> None:
 @click.option("--api-only", is_flag=True, help="只提供 HTTP 接口 / the HTTP interface without the pages")
 @click.option("--host", help="监听地址 / address")
 @click.option("--port", type=click.IntRange(0, 65535), help="端口 / port")
+@click.option("--workers", type=click.IntRange(1), default=1, help="只能为 1 / processes: 1 and no more")
 @click.pass_obj
-def serve(arguments: dict[str, Any], api_only: bool, host: str | None, port: int | None) -> None:
+def serve(
+    arguments: dict[str, Any], api_only: bool, host: str | None, port: int | None, workers: int
+) -> None:
     """启动网页与 HTTP 接口 / Serve the pages and the HTTP interface."""
+    if workers > 1:
+        from app.errors import WorkersError
+
+        raise WorkersError("the service is one process")
     from app.serving import serve as run
 
     run(arguments, pages=not api_only, host=host, port=port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi_offline import FastAPIOffline
 
 from app.http import (
@@ -14,15 +15,37 @@ from app.http import (
     jobs,
     knowledge_bases,
     login,
+    metrics,
     models,
     openai,
     questions,
+    sessions,
     transfer,
 )
 from app.http.authentication import KeyGuard
 from app.http.common import ErrorResponse
 from app.http.errors import handle_errors
+from app.http.generations import Generations
+from app.http.limits import RequestLimits
+from app.http.metrics import Metrics
+from app.http.origins import OriginGuard
+from app.http.request_log import RequestLog
 from app.service import Service
+
+_MODULES = (
+    health,
+    metrics,
+    knowledge_bases,
+    transfer,
+    documents,
+    chunks,
+    jobs,
+    questions,
+    sessions,
+    openai,
+    models,
+    login,
+)
 
 
 def create_app(service: Service, *, pages: bool) -> FastAPI:
@@ -35,22 +58,29 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
         responses={"default": {"model": ErrorResponse, "description": "Error"}},
     )
     app.state.service = service
-    for module in (
-        health,
-        knowledge_bases,
-        transfer,
-        documents,
-        chunks,
-        jobs,
-        questions,
-        openai,
-        models,
-        login,
-    ):
+    settings = service.settings
+    limits = settings.limits
+    app.state.generations = Generations(
+        at_once=limits.generations,
+        waiting=limits.waiting_generations,
+        patience=limits.generation_wait_seconds,
+    )
+    app.state.metrics = Metrics(service, app.state.generations)
+    for module in _MODULES:
         app.include_router(module.router)
-    handle_errors(app, service.settings)
+    handle_errors(app, settings)
     # The last one added is the first to see a request.
+    app.add_middleware(RequestLimits, settings=settings)
     app.add_middleware(KeyGuard, service=service)
+    app.add_middleware(OriginGuard, service=service)
+    if settings.server.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.server.allowed_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+        )
+    app.add_middleware(RequestLog, settings=settings, metrics=app.state.metrics)
     if pages:
         from app.pages.mount import mount_pages
 

@@ -9,9 +9,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
-from app.errors import ApplicationError, RequestTooLargeError, UnreadableTextError
+from app.errors import UnreadableTextError
 from app.http.asking import access_of, wished_language
 from app.messages import Language
 from app.rights import for_access
@@ -35,18 +34,7 @@ class ErrorResponse(BaseModel):
 
 
 class _Utf8Request(Request):
-    """A request whose JSON is text that can be stored and sent again, and no larger than the limit."""
-
-    async def body(self) -> bytes:
-        if not hasattr(self, "_body"):
-            maximum = self.app.state.service.settings.limits.request_bytes
-            body = bytearray()
-            async for part in self.stream():
-                body += part
-                if len(body) > maximum:
-                    raise RequestTooLargeError(f"the body has more than {maximum} bytes", maximum=maximum)
-            self._body = bytes(body)
-        return self._body
+    """A request whose JSON is text that can be stored and sent again."""
 
     async def json(self) -> Any:
         try:
@@ -65,20 +53,14 @@ class _Utf8Request(Request):
 
 
 class Utf8Route(APIRoute):
-    """A route that takes no JSON with characters that do not exist, and none beyond the limit."""
+    """A route that takes no JSON with characters that do not exist."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, given our own kind of request."""
         handle = super().get_route_handler()
 
         async def handle_utf8(request: Request) -> Response:
-            try:
-                return await handle(_Utf8Request(request.scope, request.receive))
-            except HTTPException as error:
-                # FastAPI turns whatever is raised while a body is read into a 400 without a reason.
-                if isinstance(error.__cause__, ApplicationError):
-                    raise error.__cause__ from error.__cause__.__cause__
-                raise
+            return await handle(_Utf8Request(request.scope, request.receive))
 
         return handle_utf8
 

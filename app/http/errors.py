@@ -53,12 +53,14 @@ def handle_errors(app: FastAPI, settings: Settings) -> None:
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+        if isinstance(error.__cause__, KNOWN):
+            # FastAPI turns whatever is raised while a body is read into a 400 without a reason.
+            return error_response(request.scope, error.__cause__, settings)
         code = _HTTP_CODES.get(error.status_code, "invalid_request")
         return _http(request.scope, settings, code, error.status_code, str(error.detail), error.headers)
 
     for kind in KNOWN:
         app.add_exception_handler(kind, known)
-    app.add_exception_handler(Exception, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
 

@@ -4,54 +4,61 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from fastapi.concurrency import iterate_in_threadpool
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 
 from app import schemas
 from app.answering.types import Event, Final, Sources, Token, Waiting
 from app.failures import KNOWN, Failure
-from app.messages import Language
+from app.http.common import request_language
+from app.http.drawing import drawn
+from app.http.errors import error_body
 
 logger = logging.getLogger(__name__)
 
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+_LOOK_SECONDS = 0.25
+_BEAT_SECONDS = 10.0
+_HEARTBEAT = ": waiting\n\n"
+"""A comment, which clients pass over; it keeps proxies from closing a stream that is silent."""
 
 
-def event_stream(events: Iterator[Event], language: Language) -> StreamingResponse:
+def event_stream(events: Iterator[Event], request: Request) -> StreamingResponse:
     """Send the events of an answer as they come; a failure is sent as the event `error`."""
-    return stream(events, _encode, lambda failure: message("error", {"error": failure.body()}), language)
+    return stream(events, _encode, lambda error: message("error", error), request)
 
 
 def stream(
     events: Iterator[Event],
     encode: Callable[[Event], str],
-    encode_failure: Callable[[Failure], str],
-    language: Language,
+    encode_error: Callable[[dict[str, Any]], str],
+    request: Request,
 ) -> StreamingResponse:
-    """Send `events`, each as `encode` writes it."""
+    """Send `events`, each as `encode` writes it, until the end or until the client has left."""
 
-    def encoded() -> Generator[str, None, None]:
+    async def encoded() -> AsyncIterator[str]:
+        silent = 0.0
         try:
-            for event in events:
-                yield encode(event)
+            async for event in drawn(events, beat=_LOOK_SECONDS):
+                if event is not None:
+                    silent = 0.0
+                    yield encode(event)
+                    continue
+                silent += _LOOK_SECONDS
+                if await request.is_disconnected():
+                    return
+                if silent >= _BEAT_SECONDS:
+                    silent = 0.0
+                    yield _HEARTBEAT
         except Exception as error:
             if not isinstance(error, KNOWN):
                 logger.exception("streamed answer failed")
-            yield encode_failure(Failure.of(error, language))
+            yield encode_error(error_body(Failure.of(error, request_language(request)), request.scope))
 
-    async def closing() -> AsyncIterator[str]:
-        generator = encoded()
-        try:
-            async for text in iterate_in_threadpool(generator):
-                yield text
-        finally:
-            # A client that left must not leave a generation behind.
-            generator.close()
-
-    return StreamingResponse(closing(), media_type="text/event-stream", headers=_HEADERS)
+    return StreamingResponse(encoded(), media_type="text/event-stream", headers=_HEADERS)
 
 
 def message(event: str, data: dict[str, Any]) -> str:

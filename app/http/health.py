@@ -1,11 +1,11 @@
-"""Whether the service lives."""
+"""Whether the service lives, and whether it can work."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from importlib.metadata import version
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from app.http.common import WholeServiceDep
@@ -34,3 +34,20 @@ def healthz(service: WholeServiceDep) -> Health:
     """Alive."""
     indexes = Indexes(**asdict(service.index_report()))
     return Health(status="ok", version=version("zhiwen"), indexes=indexes)
+
+
+class Readiness(BaseModel):
+    """What is needed for answers and uploads."""
+
+    ready: bool
+    models: bool
+    catalogue: bool
+    disk: bool
+
+
+@router.get("/readyz", responses={503: {"model": Readiness}})
+def readyz(service: WholeServiceDep, response: Response) -> Readiness:
+    """Ready: models are loaded, the catalogue can be written, and there is room on the disk."""
+    found = service.operations.readiness()
+    response.status_code = 200 if found.ready else 503
+    return Readiness(ready=found.ready, **asdict(found))

@@ -10,10 +10,12 @@ import base64
 import json
 import secrets
 import time
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -21,9 +23,13 @@ from app import schemas
 from app.answering.answerer import QUOTE_MODEL
 from app.answering.types import Event, Final, Mode, Token
 from app.errors import QuestionError
-from app.http.common import ServiceDep, Utf8Route, request_language
+from app.http.common import ServiceDep, Utf8Route
+from app.http.drawing import all_drawn
 from app.http.events import stream
+from app.http.generations import GenerationSlot
+from app.http.metrics import observed_by
 from app.http.questions import HistoryMessage, Threshold, TopK, turns
+from app.service import Service
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Utf8Route)
 
@@ -128,8 +134,29 @@ def list_models(service: ServiceDep) -> ModelList:
 
 
 @router.post("/chat/completions", response_model=ChatResponse)
-def chat(body: ChatRequest, request: Request, service: ServiceDep) -> ChatResponse | StreamingResponse:
+async def chat(
+    body: ChatRequest, request: Request, service: ServiceDep, _: GenerationSlot
+) -> ChatResponse | StreamingResponse:
     """Answer the last message from the documents."""
+    events = observed_by(request)(await run_in_threadpool(_events, body, service))
+    reply = _Reply(body)
+    if body.stream:
+        return stream(events, reply.piece, lambda error: f"data: {json.dumps(error)}\n\n", request)
+    answer = schemas.final_answer(iter(await all_drawn(events, request)))
+    return ChatResponse(
+        id=reply.id,
+        created=reply.created,
+        model=body.model,
+        choices=[
+            {"index": 0, "message": {"role": "assistant", "content": answer.answer}, "finish_reason": "stop"}
+        ],
+        usage=reply.usage(answer.answer),
+        citations=answer.citations,
+        refused=answer.refused,
+    )
+
+
+def _events(body: ChatRequest, service: Service) -> Iterator[Event]:
     spoken = [m for m in body.messages if m.role in {"user", "assistant"}]
     if not spoken or spoken[-1].role != "user":
         raise QuestionError(
@@ -141,7 +168,7 @@ def chat(body: ChatRequest, request: Request, service: ServiceDep) -> ChatRespon
         names = []
     elif names is None:
         names = [info.name for info in service.knowledge_bases()]
-    events = service.ask_stream(
+    return service.ask_stream(
         spoken[-1].text,
         names,
         history=history,
@@ -149,26 +176,6 @@ def chat(body: ChatRequest, request: Request, service: ServiceDep) -> ChatRespon
         threshold=body.threshold,
         model=body.model,
         mode=body.mode,
-    )
-    reply = _Reply(body)
-    if body.stream:
-        return stream(
-            events,
-            reply.piece,
-            lambda f: f"data: {json.dumps({'error': f.body()})}\n\n",
-            request_language(request),
-        )
-    answer = schemas.final_answer(events)
-    return ChatResponse(
-        id=reply.id,
-        created=reply.created,
-        model=body.model,
-        choices=[
-            {"index": 0, "message": {"role": "assistant", "content": answer.answer}, "finish_reason": "stop"}
-        ],
-        usage=reply.usage(answer.answer),
-        citations=answer.citations,
-        refused=answer.refused,
     )
 
 

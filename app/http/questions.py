@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app import schemas
-from app.answering.types import Mode, Turn
-from app.http.common import ServiceDep, Utf8Route, request_language
+from app import schemas, session_answers
+from app.answering.types import Event, Mode, Turn
+from app.errors import NoSourcesError
+from app.http.common import ServiceDep, Utf8Route
+from app.http.drawing import all_drawn
 from app.http.events import event_stream
+from app.http.generations import GenerationSlot
+from app.http.metrics import observed_by
+from app.service import Service
 
 router = APIRouter(prefix="/api", tags=["questions"], route_class=Utf8Route)
 
@@ -64,7 +70,7 @@ class HistoryMessage(BaseModel):
 
 
 class AskRequest(BaseModel):
-    """A question. `history` is a list of turns or of messages, oldest first."""
+    """A question. `history` is a list of turns or of messages, oldest first; `session_id` takes its place."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -77,6 +83,7 @@ class AskRequest(BaseModel):
     mode: Mode = "documents"
     knowledge_bases: list[str] = Field(default_factory=list, max_length=100)
     history: list[HistoryTurn | HistoryMessage] = Field(default_factory=list, max_length=200)
+    session_id: str | None = None
     top_k: TopK = None
     threshold: Threshold = None
     model: str | None = None
@@ -85,7 +92,13 @@ class AskRequest(BaseModel):
 
     @model_validator(mode="after")
     def _sources_fit_the_mode(self) -> AskRequest:
-        if (self.mode == "documents") != bool(self.knowledge_bases):
+        if self.session_id is not None and self.history:
+            raise ValueError("history, or session_id, whose history the server keeps")
+        if self.session_id is None or self.mode == "chat":
+            fits = (self.mode == "documents") == bool(self.knowledge_bases)
+        else:  # those of the session
+            fits = True
+        if not fits:
             raise ValueError("knowledge_bases: 1 to 100 names over documents, none in a chat without them")
         return self
 
@@ -109,21 +122,37 @@ def search(body: SearchRequest, service: ServiceDep) -> SearchResponse:
     response_model=schemas.Answer,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-def ask(body: AskRequest, request: Request, service: ServiceDep) -> schemas.Answer | StreamingResponse:
+async def ask(
+    body: AskRequest, request: Request, service: ServiceDep, _: GenerationSlot
+) -> schemas.Answer | StreamingResponse:
     """Answer a question, with `stream` as the events sources, token and final, or error."""
+    events = observed_by(request)(await run_in_threadpool(_events, body, service))
+    if body.stream:
+        return event_stream(events, request)
+    return schemas.final_answer(iter(await all_drawn(events, request)))
+
+
+def _events(body: AskRequest, service: Service) -> Iterator[Event]:
+    names, history = body.knowledge_bases, turns(body.history)
+    if body.session_id is not None:
+        history = session_answers.history(service.sessions, None, body.session_id)
+        if not names and body.mode == "documents":
+            names = list(service.sessions.session(None, body.session_id).knowledge_bases)
+    if body.mode == "documents" and not names:
+        raise NoSourcesError("a question over documents names 1 to 100 knowledge bases")
     events = service.ask_stream(
         body.question,
-        body.knowledge_bases,
-        history=turns(body.history),
+        names,
+        history=history,
         top_k=body.top_k,
         threshold=body.threshold,
         model=body.model,
         neighbours=body.neighbours,
         mode=body.mode,
     )
-    if body.stream:
-        return event_stream(events, request_language(request))
-    return schemas.final_answer(events)
+    if body.session_id is None:
+        return events
+    return session_answers.kept(events, service.sessions, None, body.session_id, body.question)
 
 
 def turns(history: Sequence[HistoryTurn | HistoryMessage]) -> list[Turn]:

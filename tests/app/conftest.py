@@ -132,7 +132,10 @@ def client_of() -> Callable[[Service], TestClient]:
 
 def _client(service: Service) -> TestClient:
     return TestClient(
-        create_app(service, pages=False), headers={"Accept-Language": "en"}, raise_server_exceptions=False
+        create_app(service, pages=False),
+        base_url="http://127.0.0.1",
+        headers={"Accept-Language": "en"},
+        raise_server_exceptions=False,
     )
 
 

@@ -32,7 +32,7 @@ def _error(response: Any) -> str:
     """The code of an error in the one format."""
     body = response.json()
     assert set(body) == {"error"}
-    assert set(body["error"]) == {"code", "message", "details"}
+    assert set(body["error"]) == {"code", "message", "details", "request_id"}
     assert body["error"]["message"]
     return str(body["error"]["code"])
 

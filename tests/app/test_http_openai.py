@@ -26,7 +26,7 @@ UNKNOWN = "恒星的光谱型是怎样划分的？"
 @pytest.fixture
 def openai_client(client: TestClient) -> OpenAI:
     """OpenAI's client; the application itself is its network."""
-    return OpenAI(base_url="http://testserver/v1", api_key="none", http_client=client, max_retries=0)
+    return OpenAI(base_url="http://127.0.0.1/v1", api_key="none", http_client=client, max_retries=0)
 
 
 def _ask(client: OpenAI, question: str, **body: object) -> openai.types.chat.ChatCompletion:
@@ -75,7 +75,7 @@ def test_no_knowledge_base_at_all(
     make_service: MakeService, client_of: Callable[[Service], TestClient]
 ) -> None:
     http_client = client_of(make_service())
-    client = OpenAI(base_url="http://testserver/v1", api_key="none", http_client=http_client, max_retries=0)
+    client = OpenAI(base_url="http://127.0.0.1/v1", api_key="none", http_client=http_client, max_retries=0)
     assert _ask(client, LEAVE).choices[0].message.content == translate("refusal", "zh")
 
 
@@ -141,7 +141,7 @@ def test_a_broken_stream_reaches_the_client(
     service.create_knowledge_base(KB)
     service.ingest(KB, [service.store("年假.md", ["员工每年享有年假五天。".encode()])])
     http_client = client_of(service)
-    client = OpenAI(base_url="http://testserver/v1", api_key="none", http_client=http_client, max_retries=0)
+    client = OpenAI(base_url="http://127.0.0.1/v1", api_key="none", http_client=http_client, max_retries=0)
     question: ChatCompletionUserMessageParam = {"role": "user", "content": "年假有几天？"}
     with pytest.raises(openai.APIError) as caught:
         list(client.chat.completions.create(model="broken", messages=[question], stream=True))
@@ -176,7 +176,7 @@ def test_langchains_chat_model(client: TestClient) -> None:
 
     chat = ChatOpenAI(
         model="quote",
-        base_url="http://testserver/v1",
+        base_url="http://127.0.0.1/v1",
         api_key="none",
         http_client=client,
         max_retries=0,

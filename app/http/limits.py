@@ -1,0 +1,93 @@
+"""How much and how fast a client may send."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.errors import RequestTimeoutError, RequestTooLargeError, TooManyRequestsError
+from app.http.asking import access_of
+from app.http.errors import error_response
+from app.settings import Settings
+
+_MOST_BUCKETS = 10_000
+_IMPORT = "/api/knowledge-bases/import"
+_FRAME = 1 << 20
+"""What a multipart body may hold around its file."""
+
+
+class RequestRate:
+    """Counts requests by key: a bucket that holds those of a minute and fills again steadily."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._most = float(per_minute)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait(self, key_id: str) -> float:
+        """Count a request; seconds until it would be allowed, 0 when it is."""
+        at = time.monotonic()
+        left, since = self._buckets.pop(key_id, (self._most, at))
+        left = min(self._most, left + (at - since) * self._most / 60)
+        allowed = left >= 1
+        self._buckets[key_id] = (left - allowed, at)
+        if len(self._buckets) > _MOST_BUCKETS:
+            self._buckets.popitem(last=False)
+        return 0.0 if allowed else (1 - left) * 60 / self._most
+
+
+class RequestLimits:
+    """ASGI middleware, behind the one that tells who asks: requests a minute, size and pace of bodies."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._rate = RequestRate(settings.limits.requests_per_minute)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 429 to too many requests; the body is watched while it comes in."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        key_id = _key_id(scope)
+        wait = self._rate.wait(key_id) if key_id else 0.0
+        if wait:
+            error = TooManyRequestsError("too many requests a minute", retry_after=int(wait) + 1)
+            await error_response(scope, error, self._settings)(scope, receive, send)
+            return
+        await self._app(scope, self._watched(scope, receive), send)
+
+    def _watched(self, scope: Scope, receive: Receive) -> Receive:
+        limits = self._settings.limits
+        kind = Headers(scope=scope).get("content-type", "").lower()
+        maximum = limits.request_bytes
+        if kind.startswith("multipart/form-data"):
+            # A whole knowledge base has a limit of its own, to which its route holds the file.
+            maximum = limits.package_bytes + _FRAME if scope["path"] == _IMPORT else limits.upload_bytes
+        received, complete = 0, False
+
+        async def receiving() -> Message:
+            nonlocal received, complete
+            if complete:
+                return await receive()
+            try:
+                message = await asyncio.wait_for(receive(), limits.body_seconds)
+            except asyncio.TimeoutError as error:
+                raise RequestTimeoutError("the body came too slowly", seconds=limits.body_seconds) from error
+            received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received > maximum:
+                raise RequestTooLargeError(f"the body has more than {maximum} bytes", maximum=maximum)
+            return message
+
+        return receiving
+
+
+def _key_id(scope: Scope) -> str | None:
+    try:
+        return access_of(scope).key_id
+    except Exception:  # nobody: turned away, or at a page open to all
+        return None
