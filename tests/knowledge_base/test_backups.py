@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from knowledge_base.database import HEAD, Database
 from knowledge_base.errors import DataFolderError, FolderNotEmptyError
 from loaders.errors import LoadingCancelledError
 from tests.knowledge_base.doubles import Home, open_home
+
+DATA = Path(__file__).parents[1] / "data"
 
 
 def backups(home: Home) -> Backups:
@@ -82,3 +85,17 @@ def test_data_of_an_unknown_version_is_left_alone(tmp_path: Path, version: str) 
         Database(path)
     assert path.read_bytes() == before
     assert list(tmp_path.glob("*.before-*")) == []
+
+
+@pytest.mark.parametrize("made", sorted(DATA.glob("schema-*")), ids=lambda path: path.name)
+def test_data_of_earlier_versions_opens_and_answers(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "data")
+    home = open_home(tmp_path / "data")
+    (info,) = home.catalogue.documents(home.key("制度-a_b%").id)
+    assert (info.name, info.chunks > 0) == ("中文 手册.txt", True)
+    assert home.found("年假每年十天", "制度-a_b%") == {"中文 手册.txt"}
+    assert home.embedder.embedded == []
+    digest = home.catalogue.stored_sha256(home.key("制度-a_b%").id, info.id)
+    assert "报销须附发票" in home.files.path(digest).read_text(encoding="utf-8")
+    assert (tmp_path / "data" / f"catalogue.db.before-{HEAD}").is_file()
+    home.close()
