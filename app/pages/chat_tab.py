@@ -144,7 +144,7 @@ class ChatTab:
         for event in asked:
             event.then(self._listing, [self.side.query, self.conversation], listing, **quick)
         self.stop.click(self._stop, [self.conversation], outputs, **quick)
-        self.side.query.input(
+        self.side.query.change(
             self.side.find, [self.side.query, self.conversation], [self.side.sessions], **quick
         )
         welcome = [self.knowledge_bases, self.mode, self.conversation]

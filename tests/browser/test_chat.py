@@ -317,15 +317,6 @@ def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
     expect(page.locator(".zw-exchange")).to_have_count(0)
     _ask(page, "部门备用金由谁保管？")
     expect(sessions).to_have_count(2)
-    page.locator("#zw-sessions-search").locator("input, textarea").fill("年休假为十天")
-    expect(sessions).to_have_count(1)
-    page.once("dialog", lambda dialog: dialog.accept("休假的事"))
-    sessions.first.hover()
-    sessions.first.get_by_role("button", name="改名").click()
-    expect(sessions.first).to_contain_text("休假的事")
-    sessions.first.locator(".zw-session").click()
-    expect(current.locator(".zw-answer")).to_contain_text("十天")
-
     other = browser.new_context(locale="zh-CN")
     try:
         second = other.new_page()
@@ -333,10 +324,6 @@ def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
         expect(second.locator("#zw-sessions")).to_contain_text("只有这个浏览器看得到")
     finally:
         other.close()
-    page.once("dialog", lambda dialog: dialog.accept())
-    sessions.first.get_by_role("button", name="删除").click()
-    expect(sessions).to_have_count(0)
-    expect(page.locator(".zw-exchange")).to_have_count(0)
     assert watch.hosts == {"127.0.0.1"}
 
 
