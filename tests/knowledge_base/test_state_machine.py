@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ BODIES = (
     "班车七点四十发车。",
     "门禁卡丢失即报。",
 )
+HAND = "此处由人工改写。"
+LONG = "LONG_STATE_MACHINE" in os.environ
+"""Many more and longer runs, by hand; they take minutes."""
 KNOWLEDGE_BASES = st.sampled_from(["中文-a_b%", "axb"])
 NAMES = st.sampled_from(["a_b.md", "axb.md", "制度/a.md"])
 CONTENTS = st.lists(st.sampled_from(BODIES), min_size=1, max_size=3, unique=True).map(tuple)
@@ -121,6 +125,50 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
     def rebuild(self, knowledge_base: str) -> None:
         self.home.rebuilder.rebuild(self.home.key(knowledge_base))
 
+    @rule(
+        knowledge_base=KNOWLEDGE_BASES,
+        name=NAMES,
+        body=st.sampled_from(BODIES),
+        meanwhile=st.sampled_from(["nothing", "rebuild", "restart"]),
+    )
+    def edit_and_take_back(self, knowledge_base: str, name: str, body: str, meanwhile: str) -> None:
+        """A text by hand replaces what was read, through whatever happens, until it is discarded."""
+        owner = self.owner(knowledge_base, name)
+        if owner is None or body not in self.model[knowledge_base][owner].content:
+            return
+        chunk = next(c for c in self.home.editor.chunks(knowledge_base, owner) if body in c.chunk.text)
+        self.home.editor.change(knowledge_base, owner, chunk.id, text=HAND)
+        self.happen(meanwhile, knowledge_base)
+        assert self.home.found(HAND, knowledge_base) == {self.model[knowledge_base][owner].names[0]}
+        (edit,) = self.home.editor.edits(knowledge_base, owner)
+        self.home.editor.discard(knowledge_base, owner, edit.id)
+        assert self.home.found(HAND, knowledge_base) == set()
+
+    @rule(
+        knowledge_base=KNOWLEDGE_BASES,
+        name=NAMES,
+        meanwhile=st.sampled_from(["nothing", "rebuild", "restart"]),
+    )
+    def disable_and_enable(self, knowledge_base: str, name: str, meanwhile: str) -> None:
+        """What is switched off is not found, through whatever happens, until it is switched on."""
+        owner = self.owner(knowledge_base, name)
+        if owner is None:
+            return
+        chunk, *_ = self.home.editor.chunks(knowledge_base, owner)
+        switched = self.home.editor.change(knowledge_base, owner, chunk.id, enabled=False)
+        self.happen(meanwhile, knowledge_base)
+        hits = self.home.search(chunk.chunk.text, knowledge_base, top_k=20)
+        assert not any(hit.document_id == owner and hit.text == chunk.chunk.text for hit in hits)
+        (edit,) = self.home.editor.edits(knowledge_base, owner)
+        assert switched.edit is not None and edit.id == switched.edit.id
+        self.home.editor.discard(knowledge_base, owner, edit.id)
+
+    def happen(self, what: str, knowledge_base: str) -> None:
+        if what == "rebuild":
+            self.rebuild(knowledge_base)
+        elif what == "restart":
+            self.restart()
+
     @rule()
     def restart(self) -> None:
         self.home.close()
@@ -158,8 +206,8 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
 
 TestKnowledgeBaseMachine = KnowledgeBaseMachine.TestCase
 TestKnowledgeBaseMachine.settings = settings(
-    max_examples=15,
-    stateful_step_count=10,
+    max_examples=1000 if LONG else 15,
+    stateful_step_count=40 if LONG else 10,
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
