@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Collection, Iterable, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from vectorstore.base import Frequency
 from vectorstore.chinese import fold, terms
 from vectorstore.errors import IndexFilesError
+from vectorstore.scratch import scratch_folder
 
 WRITER_BYTES = 15_000_000
 """Memory that tantivy may fill before it writes a segment; its minimum."""
@@ -24,7 +24,7 @@ class KeywordIndex:
 
     def __init__(self, folder: Path | None = None) -> None:
         self._lock = threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="zhiwen-index-"))
+        self._folder = scratch_folder()
         self._cleaner = weakref.finalize(self, shutil.rmtree, str(self._folder), ignore_errors=True)
         if folder is not None:
             _copy_files(folder, self._folder)
