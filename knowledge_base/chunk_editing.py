@@ -74,6 +74,10 @@ class ChunkEditor:
             document_rows.info(connection, key.id, document_id)
             return _stored(connection, document_id)
 
+    def chunk(self, knowledge_base: str, document_id: str, chunk_id: int) -> StoredChunk:
+        """One chunk, by its id or by one that it had before it was edited."""
+        return _find(self.chunks(knowledge_base, document_id), chunk_id)
+
     def edits(self, knowledge_base: str, document_id: str) -> list[ChunkEdit]:
         """What was changed of the document by hand, oldest first; those in conflict wait for a decision."""
         key = self._catalogue.key(knowledge_base)
@@ -101,17 +105,22 @@ class ChunkEditor:
         text: str | None = None,
         enabled: bool | None = None,
     ) -> StoredChunk:
-        """Give a chunk another text, or switch it off or on. With another text it has another id.
+        """Give a chunk another text, or switch it off or on. With another text it has another id; the
+        old one leads to it as well.
 
         Raises `InvalidChunkError` for a text that is empty or longer than `CHUNK_CHARACTERS`.
         """
         text = None if text is None else _checked(text)
-        found = self._chunk(knowledge_base, document_id, chunk_id)
+        found = self.chunk(knowledge_base, document_id, chunk_id)
         texts = [] if text is None else [chunk_edits.by_hand(found.chunk, text)]
 
         def edit(connection: Connection) -> int:
             chunk = _find(_stored(connection, document_id), chunk_id)
-            return _change(connection, document_id, chunk, text=text, enabled=enabled)
+            edit_id = _change(connection, document_id, chunk, text=text, enabled=enabled)
+            if text is not None:
+                former = chunk.edit.former_ids if chunk.edit else ()
+                chunk_edits.change(connection, edit_id, former_ids=[*former, chunk.id])
+            return edit_id
 
         return self._edited(knowledge_base, document_id, texts, edit)
 
@@ -170,9 +179,7 @@ class ChunkEditor:
         texts = []
         if edit.text is not None:
             chunk = (
-                edit.original
-                if chunk_id is None
-                else self._chunk(knowledge_base, document_id, chunk_id).chunk
+                edit.original if chunk_id is None else self.chunk(knowledge_base, document_id, chunk_id).chunk
             )
             texts.append(chunk_edits.by_hand(chunk, edit.text))
 
@@ -193,9 +200,6 @@ class ChunkEditor:
             chunk_edits.remove(connection, edit_id)
 
         self._apply(knowledge_base, document_id, texts, settle)
-
-    def _chunk(self, knowledge_base: str, document_id: str, chunk_id: int) -> StoredChunk:
-        return _find(self.chunks(knowledge_base, document_id), chunk_id)
 
     def _edit(self, knowledge_base: str, document_id: str, edit_id: int) -> ChunkEdit:
         for edit in self.edits(knowledge_base, document_id):
@@ -305,6 +309,9 @@ def _occurrence(connection: Connection, document_id: str, chunk_id: int) -> int:
 def _find(chunks: Sequence[StoredChunk], chunk_id: int) -> StoredChunk:
     for chunk in chunks:
         if chunk.id == chunk_id:
+            return chunk
+    for chunk in chunks:  # cited before it was edited
+        if chunk.edit is not None and chunk_id in chunk.edit.former_ids:
             return chunk
     raise ChunkNotFoundError(f"there is no chunk {chunk_id}", id=chunk_id)
 

@@ -39,6 +39,8 @@ class ChunkEdit:
     occurrence: int
     conflict: bool
     updated_at: datetime
+    former_ids: tuple[int, ...] = ()
+    """Ids that the chunk had before it was edited."""
 
     def applied(self, chunk: Chunk) -> Chunk:
         """The chunk as it is by this edit."""
@@ -164,4 +166,5 @@ def _edit(row: Row[Any]) -> ChunkEdit:
         occurrence=row.occurrence,
         conflict=row.conflict,
         updated_at=row.updated_at,
+        former_ids=tuple(row.former_ids),
     )

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 from knowledge_base.errors import CatalogueDamagedError, DataFolderError, DiskFullError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test holds it against the migrations folder."""
 
 _WRITE = "zhiwen_write"

@@ -150,6 +150,8 @@ chunk_edits = Table(
     # Which of the document's chunks it is about: digest of the text as read, and the how many-th of these.
     Column("original_hash", LargeBinary(16), nullable=False),
     Column("occurrence", Integer, nullable=False),
+    # Ids that the chunk had before, which citations may still hold.
+    Column("former_ids", JSON, nullable=False, default=list, server_default="[]"),
     # The chunk that it is about is no longer among the document's; somebody has to decide.
     Column("conflict", Boolean, nullable=False),
     Column("created_at", DateTime, nullable=False),

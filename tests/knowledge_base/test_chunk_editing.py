@@ -55,6 +55,20 @@ def test_an_edited_chunk_can_be_edited_again_and_taken_back(home: Home, document
     assert [c.edited for c in home.editor.chunks("k", document)] == [False, False]
 
 
+def test_a_chunk_is_known_by_the_ids_that_it_had(home: Home, document: str) -> None:
+    cited = home.editor.chunks("k", document)[0].id
+    first = home.editor.change("k", document, cited, text=BY_HAND)
+    second = home.editor.change("k", document, cited, text=BY_HAND + "再改。")
+    assert len({cited, first.id, second.id}) == 3
+    for id in (cited, first.id, second.id):
+        assert home.editor.chunk("k", document, id) == second
+    home.rebuilder.rebuild(home.key("k"))
+    assert home.editor.chunk("k", document, cited).chunk.text == BY_HAND + "再改。"
+    home.editor.delete("k", document, cited)
+    with pytest.raises(ChunkNotFoundError):
+        home.editor.chunk("k", document, cited)
+
+
 def test_the_text_as_it_was_is_no_edit(home: Home, document: str) -> None:
     original = chunk(home, document, LEAVE).chunk.text
     back = home.editor.change("k", document, edit(home, document).id, text=original)
