@@ -176,8 +176,18 @@ class AnswerSentence(_Schema):
     supported: bool
 
 
+class TokenUsage(_Schema):
+    """What a language model read and wrote, in its own tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
 class Answer(_Schema):
-    """An answer with its citations, or a refusal without any. `timings` are in seconds."""
+    """An answer with its citations, or a refusal without any. `timings` are in seconds.
+
+    `usage` is null where no language model was asked, or its server does not tell.
+    """
 
     answer: str
     refused: bool
@@ -186,6 +196,7 @@ class Answer(_Schema):
     citations: list[Citation]
     timings: dict[str, float]
     sentences: list[AnswerSentence] = []
+    usage: TokenUsage | None = None
 
 
 class Chunk(_Schema):

@@ -18,6 +18,7 @@ from typing import Any
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import PrivateAttr
 
@@ -50,6 +51,19 @@ class Usage:
 class _Serving:
     loaded: LoadedModel
     generator: TokenGenerator
+
+
+@dataclass(slots=True)
+class _Counted:
+    """Tokens of one request so far."""
+
+    prompt: int = 0
+    answer: int = 0
+
+    def metadata(self) -> UsageMetadata:
+        return UsageMetadata(
+            input_tokens=self.prompt, output_tokens=self.answer, total_tokens=self.prompt + self.answer
+        )
 
 
 class TransformersChatModel(BaseChatModel):
@@ -122,9 +136,11 @@ class TransformersChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        pieces = self._stream(messages, stop, run_manager, **kwargs)
+        pieces = list(self._stream(messages, stop, run_manager, **kwargs))
         text = "".join(str(piece.message.content) for piece in pieces)
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+        counted = next(p.message.usage_metadata for p in pieces if p.message.usage_metadata)  # type: ignore[attr-defined]
+        message = AIMessage(content=text, usage_metadata=counted)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _stream(
         self,
@@ -137,11 +153,12 @@ class TransformersChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         cancelled = cancel.is_set if cancel is not None else lambda: False
         generator = self._serve().generator
+        counted = _Counted()
         turn = self._turns.ask()
         try:
             for position in self._waited(turn, cancelled):
                 yield _news(position)
-            for text in _until(self._pieces(generator, messages, cancelled, kwargs), stop or []):
+            for text in _until(self._pieces(generator, messages, cancelled, kwargs, counted), stop or []):
                 if not text:
                     yield _news(0)
                     continue
@@ -150,7 +167,9 @@ class TransformersChatModel(BaseChatModel):
                     run_manager.on_llm_new_token(text, chunk=chunk)
                 yield chunk
             # LangChain takes a stream without a single chunk for a failure.
-            yield ChatGenerationChunk(message=AIMessageChunk(content="", chunk_position="last"))
+            yield ChatGenerationChunk(
+                message=AIMessageChunk(content="", chunk_position="last", usage_metadata=counted.metadata())
+            )
         finally:
             turn.leave()
 
@@ -166,10 +185,16 @@ class TransformersChatModel(BaseChatModel):
             yield position
 
     def _pieces(
-        self, generator: TokenGenerator, messages: list[BaseMessage], cancelled: Any, options: dict[str, Any]
+        self,
+        generator: TokenGenerator,
+        messages: list[BaseMessage],
+        cancelled: Any,
+        options: dict[str, Any],
+        counted: _Counted,
     ) -> Iterator[str]:
-        """Yield the text as it comes, and an empty one while there is none."""
+        """Yield the text as it comes, and an empty one while there is none; keep `counted` up to date."""
         ids = self._encoded(messages)
+        counted.prompt = len(ids)
         room = self.context_tokens - 1
         if len(ids) > room:
             raise ModelError(
@@ -195,7 +220,9 @@ class TransformersChatModel(BaseChatModel):
                     )
                 if token is None:
                     yield ""
-                elif text := decoded.feed(token):
+                    continue
+                counted.answer += 1
+                if text := decoded.feed(token):
                     yield text
         if rest := decoded.finish():
             yield rest

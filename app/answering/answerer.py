@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,8 @@ from app.answering.citations import (
     Mark,
     cited_sentences,
     claim_of,
+    claimed,
     supporting_span,
-    without_marks,
 )
 from app.answering.followups import new_topic, speaks_of, standalone_question
 from app.answering.prompt import Budget, build_prompt
@@ -31,6 +31,7 @@ from app.answering.types import (
     Final,
     Sources,
     Token,
+    TokenUsage,
     Turn,
     Waiting,
 )
@@ -140,13 +141,17 @@ class Answerer:
         yield Sources(tuple(_citation(n, hit, standalone) for n, hit in enumerate(hits[:used], start=1)))
         # Leading blanks are no part of an answer; a sentence that refuses needs no citation.
         reader = CitationReader(used, drop=needs_no_citation)
-        for event in _spoken(chat, messages):
-            if isinstance(event, Waiting):
-                yield event
-            elif text := reader.feed(event if reader.text else event.lstrip()):
-                if "first_token" not in clock:
-                    clock.stage("first_token")
-                yield Token(text)
+        usage = None
+        with closing(_spoken(chat, messages)) as spoken:
+            for event in spoken:
+                if isinstance(event, TokenUsage):
+                    usage = event
+                elif isinstance(event, Waiting):
+                    yield event
+                elif text := reader.feed(event if reader.text else event.lstrip()):
+                    if "first_token" not in clock:
+                        clock.stage("first_token")
+                    yield Token(text)
         if text := reader.finish():
             yield Token(text)
         clock.stage("generate")
@@ -159,7 +164,9 @@ class Answerer:
         citations = tuple(_citation(n, hits[n - 1], claim_of(answer, n)) for n in cited)
         sentences = () if refused else self._checked(answer, reader.marks, hits[:used])
         clock.stage("check")
-        yield Final(Answer(answer, refused, chat.name, citations, clock.timings(), standalone, sentences))
+        yield Final(
+            Answer(answer, refused, chat.name, citations, clock.timings(), standalone, sentences, usage)
+        )
 
     def _chat(self, question: str, history: Sequence[Turn], clock: _Clock) -> Iterator[Event]:
         chat = self._chat_model
@@ -168,21 +175,26 @@ class Answerer:
         messages, _ = build_prompt(question, (), history, budget=chat.budget, prompts=self._prompts)
         yield Sources(())
         parts: list[str] = []
-        for event in _spoken(chat, messages):
-            if isinstance(event, Waiting):
-                yield event
-            elif text := event if parts else event.lstrip():
-                if not parts:
-                    clock.stage("first_token")
-                parts.append(text)
-                yield Token(text)
-        yield Final(Answer("".join(parts).rstrip(), False, chat.name, (), clock.timings(), question))
+        usage = None
+        with closing(_spoken(chat, messages)) as spoken:
+            for event in spoken:
+                if isinstance(event, TokenUsage):
+                    usage = event
+                elif isinstance(event, Waiting):
+                    yield event
+                elif text := event if parts else event.lstrip():
+                    if not parts:
+                        clock.stage("first_token")
+                    parts.append(text)
+                    yield Token(text)
+        answer = "".join(parts).rstrip()
+        yield Final(Answer(answer, False, chat.name, (), clock.timings(), question, usage=usage))
 
     def _checked(self, answer: str, marks: Sequence[Mark], hits: Sequence[Hit]) -> tuple[AnswerSentence, ...]:
         found = []
         for start, end, numbers in cited_sentences(answer, marks):
             sources = [_everything(hits[n - 1]) for n in numbers] or [_everything(hit) for hit in hits]
-            value = support(without_marks(answer[start:end]), sources, embed=self._embed)
+            value = support(claimed(answer[start:end]), sources, embed=self._embed)
             found.append(AnswerSentence(start, end, numbers, value, value is None or value >= SUPPORTED))
         return tuple(found)
 
@@ -214,10 +226,16 @@ def _everything(hit: Hit) -> str:
     return "\n".join((hit.document, " ".join(hit.heading_path), hit.question, hit.header, hit.in_context))
 
 
-def _spoken(chat: ChatModel, messages: Sequence[BaseMessage]) -> Iterator[str | Waiting]:
-    """The pieces of what the model says, and how long it lets us wait for the first."""
+def _spoken(
+    chat: ChatModel, messages: Sequence[BaseMessage]
+) -> Generator[str | Waiting | TokenUsage, None, None]:
+    """The pieces of what the model says, how long it lets us wait for the first, and what it counted."""
+    from langchain_core.messages import AIMessageChunk
+
     with _answering(chat):
         for chunk in chat.model.stream(list(messages)):
+            if isinstance(chunk, AIMessageChunk) and (counted := chunk.usage_metadata):
+                yield TokenUsage(counted["input_tokens"], counted["output_tokens"])
             if chunk.text:
                 yield chunk.text
             elif (position := chunk.response_metadata.get(QUEUE_POSITION)) is not None:

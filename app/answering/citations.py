@@ -35,6 +35,8 @@ _NEVER_BEFORE = re.compile(r"[式图表条款项注例页第号\s(（\[]$|^$")
 _SENTENCE_END = "。！？；.!?;\n，,"
 _MARKS = re.compile(r"(?:\s*\[\d{1,3}\])+")
 _MARK = re.compile(r"\[(\d{1,3})\]")
+_NUMBERING = re.compile(r"\s*(?:\d{1,3}|[a-zA-Z]|[一二三四五六七八九十]{1,3})[.．、)）](?!\d)\s*")
+"""The number of an item in a list, which claims nothing and is no sentence of its own."""
 _WORD = re.compile(r"[a-z0-9]+|[\u3400-\u9fff]")
 
 
@@ -155,7 +157,7 @@ def cited_sentences(answer: str, marks: Sequence[Mark]) -> list[tuple[int, int, 
     Marks behind the end of a sentence, as in "五天。[1]", belong to it.
     """
     spans: list[tuple[int, int]] = []
-    for start, end in split_sentences(answer):
+    for start, end in _with_their_numbers(answer, split_sentences(answer)):
         leading = _MARKS.match(answer, start, end)
         alone = leading is not None and leading.end() == end
         if leading and spans and (alone or "\n" not in answer[spans[-1][1] : start]):
@@ -170,6 +172,27 @@ def cited_sentences(answer: str, marks: Sequence[Mark]) -> list[tuple[int, int, 
         numbers = (n for mark in marks if start <= mark.start < end for n in mark.numbers)
         found.append((start, end, tuple(dict.fromkeys(numbers))))
     return found
+
+
+def _with_their_numbers(answer: str, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans, each "1." joined with the sentence that it numbers."""
+    found: list[tuple[int, int]] = []
+    begin: int | None = None
+    for start, end in spans:
+        numbering = _NUMBERING.fullmatch(answer, start, end) is not None
+        begin = start if begin is None else begin
+        if numbering and end != spans[-1][1]:
+            continue
+        found.append((begin, end))
+        begin = None
+    return found
+
+
+def claimed(sentence: str) -> str:
+    """What a sentence of an answer claims: its words without `[n]` and the number of a list's item."""
+    text = without_marks(sentence)
+    numbering = _NUMBERING.match(text)
+    return text[numbering.end() :] if numbering else text
 
 
 def without_marks(text: str) -> str:

@@ -55,6 +55,14 @@ class AnswerSentence:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUsage:
+    """What a language model read and wrote for an answer, in its own tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer with its citations, or a refusal without any.
 
@@ -70,6 +78,8 @@ class Answer:
     """The question as it was searched, standing alone."""
     sentences: tuple[AnswerSentence, ...] = ()
     """What a language model wrote, by sentence; a quoted answer needs none."""
+    usage: TokenUsage | None = None
+    """Tokens of the language model; None where none was asked, or its server does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ async def all_drawn(items: Iterator[_Item], request: Request) -> list[_Item]:
     async for item in drawn(items, beat=_LOOK_SECONDS):
         if item is not None:
             found.append(item)
-        elif await request.is_disconnected():
+        # Also while items come, since a quick model leaves no pause until its answer is complete.
+        if await request.is_disconnected():
             raise ClientDisconnect
     return found

@@ -150,7 +150,7 @@ async def chat(
         choices=[
             {"index": 0, "message": {"role": "assistant", "content": answer.answer}, "finish_reason": "stop"}
         ],
-        usage=reply.usage(answer.answer),
+        usage=reply.usage(answer),
         citations=answer.citations,
         refused=answer.refused,
     )
@@ -202,13 +202,16 @@ class _Reply:
         self.created = int(time.time())
         self._body = body
 
-    def usage(self, answer: str) -> dict[str, int]:
-        # Counted in characters: without a language model there are no tokens.
-        prompt = sum(len(m.text) for m in self._body.messages)
+    def usage(self, answer: schemas.Answer) -> dict[str, int]:
+        """The tokens of the model; where nobody counted any, as in quoting, characters."""
+        if answer.usage:
+            prompt, completion = answer.usage.prompt_tokens, answer.usage.completion_tokens
+        else:
+            prompt, completion = sum(len(m.text) for m in self._body.messages), len(answer.answer)
         return {
             "prompt_tokens": prompt,
-            "completion_tokens": len(answer),
-            "total_tokens": prompt + len(answer),
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
         }
 
     def piece(self, event: Event) -> str:
@@ -226,7 +229,7 @@ class _Reply:
         )
         options = self._body.stream_options
         if options and options.include_usage:
-            last += self._data(usage=self.usage(answer.answer))
+            last += self._data(usage=self.usage(answer))
         return last + "data: [DONE]\n\n"
 
     def _data(

@@ -11,6 +11,7 @@ from app.answering.citations import (
     cited_numbers,
     cited_sentences,
     claim_of,
+    claimed,
     supporting_span,
 )
 from tests.app.hits import make_hit
@@ -86,6 +87,19 @@ def test_sentences_and_what_they_cite() -> None:
     reader.finish()
     found = [(reader.text[s:e], n) for s, e, n in cited_sentences(reader.text, reader.marks)]
     assert found == [("年假五天。[1]", (1,)), ("病假十天[2][3]。", (2, 3)), ("产假另有规定。\n[2]", (2,))]
+
+
+def test_the_number_of_an_item_is_no_sentence() -> None:
+    answer = "如下：\n1. 年假五天。\n二、 病假十天。\n3.5 天是半薪。\n2."
+    found = [answer[start:end] for start, end, _ in cited_sentences(answer, ())]
+    assert found == ["如下：", "1. 年假五天。", "二、 病假十天。", "3.5 天是半薪。", "2."]
+    assert [claimed(sentence) for sentence in found] == [
+        "如下：",
+        "年假五天。",
+        "病假十天。",
+        "3.5 天是半薪。",
+        "",
+    ]
 
 
 def test_the_claim_is_the_sentences_that_cite() -> None:
