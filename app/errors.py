@@ -37,6 +37,12 @@ class ModelNeededError(ApplicationError):
     code = "model_needed"
 
 
+class PromptError(ApplicationError):
+    """A prompt of a knowledge base lacks a variable, or has one that means nothing."""
+
+    code = "invalid_prompt"
+
+
 class UnknownModelError(ApplicationError):
     """A request names a chat model that the settings do not."""
 

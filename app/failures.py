@@ -72,6 +72,7 @@ STATUS = {
     "too_many_files": 413,
     "unknown_model": 404,
     "no_sources": 422,
+    "invalid_prompt": 422,
     "key_needed": 401,
     "forbidden": 403,
     "key_not_found": 404,

@@ -82,6 +82,7 @@ class KnowledgeBase(_Schema):
     documents: int
     chunks: int
     created_at: datetime
+    prompt: str = ""
 
 
 class JobProgress(_Schema):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.answering.answerer import QUOTE_MODEL, Answerer
-from app.answering.prompt_files import PromptFiles
+from app.answering.prompt_files import PromptFiles, check_prompt
 from app.answering.types import Answer, Event, Final, Mode, Turn
 from app.chat_models import ChatModels
 from app.conversation_files import ConversationFiles
@@ -166,9 +166,21 @@ class Service:
         self._parts.catalogue.ensure(name)
 
     def update_knowledge_base(
-        self, name: str, *, new_name: str | None = None, description: str | None = None
+        self,
+        name: str,
+        *,
+        new_name: str | None = None,
+        description: str | None = None,
+        prompt: str | None = None,
     ) -> KnowledgeBaseInfo:
-        """Rename or describe a knowledge base."""
+        """Rename or describe a knowledge base, or give it a prompt of its own; an empty one takes that away.
+
+        Raises `PromptError` for a prompt without its variables.
+        """
+        if prompt is not None:
+            if prompt:
+                check_prompt(prompt)
+            self._parts.catalogue.set_prompt(name, prompt)
         return self.knowledge_base(
             self._parts.catalogue.update(name, new_name=new_name, description=description)
         )
@@ -414,7 +426,7 @@ class Service:
         answerer = Answerer(
             None if mode == "chat" else search,
             chat_model=chat_model,
-            prompts=self._parts.prompts.of(knowledge_bases),
+            prompts=self._parts.prompts.of(knowledge_bases, self._parts.catalogue.prompts(knowledge_bases)),
             embed=self._embed,
         )
         recent = (

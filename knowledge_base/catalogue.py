@@ -25,6 +25,9 @@ from knowledge_base.tables import chunks, document_names, documents, job_files, 
 from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
 
+_PROMPT = "prompt"
+"""Key among the settings of a knowledge base."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnowledgeBaseKey:
@@ -93,6 +96,25 @@ class Catalogue:
             for info in _infos(connection, _is_named(name)):
                 return info
         raise KnowledgeBaseNotFoundError(f"there is no knowledge base {name!r}", name=name)
+
+    def prompts(self, names: Collection[str]) -> dict[str, str]:
+        """The instructions that some of these knowledge bases have of their own."""
+        statement = select(knowledge_bases.c.name, knowledge_bases.c.settings)
+        with self.database.read() as connection:
+            rows = connection.execute(statement.where(knowledge_bases.c.name.in_(map(normalised, names))))
+            stored = {row.name: row.settings.get(_PROMPT) for row in rows}
+        return {name: prompt for name in names if (prompt := stored.get(normalised(name)))}
+
+    def set_prompt(self, name: str, prompt: str) -> None:
+        """Store instructions for language models with a knowledge base; empty takes them away."""
+        key = self.key(name)
+        this = knowledge_bases.c.id == key.id
+        with self.database.write() as connection:
+            found = connection.execute(select(knowledge_bases.c.settings).where(this)).scalar_one()
+            settings = {k: v for k, v in found.items() if k != _PROMPT} | (
+                {_PROMPT: prompt} if prompt else {}
+            )
+            connection.execute(update(knowledge_bases).where(this).values(settings=settings))
 
     def update(self, name: str, *, new_name: str | None = None, description: str | None = None) -> str:
         """Rename or describe a knowledge base; returns the name it has then."""
@@ -279,7 +301,14 @@ def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[Kno
     ).where(*conditions)
     rows = connection.execute(statement.order_by(knowledge_bases.c.name))
     return [
-        KnowledgeBaseInfo(row.name, row.description, row.documents, row.chunks, row.created_at)
+        KnowledgeBaseInfo(
+            row.name,
+            row.description,
+            row.documents,
+            row.chunks,
+            row.created_at,
+            row.settings.get(_PROMPT, ""),
+        )
         for row in rows
     ]
 

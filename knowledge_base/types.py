@@ -22,6 +22,8 @@ class KnowledgeBaseInfo:
     documents: int
     chunks: int
     created_at: datetime
+    prompt: str = ""
+    """Instructions of its own for a language model; empty: those of the settings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,18 @@
 A file `answer.zh.txt` holds the instructions over documents, `chat.zh.txt` those of a plain chat;
 `.en.txt` likewise. `{passages}` is where the numbered passages go and `{refusal}` is the sentence for
 what they do not say. A folder with files of these names takes the place of ours, for all knowledge
-bases or for some; a file it lacks is ours.
+bases or for some; a file it lacks is ours. The instructions that are stored with a knowledge base take
+the place of both, in either language.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from app.errors import SettingsError
+from app.errors import PromptError, SettingsError
 from app.messages import LANGUAGES, Language
 
 _FOLDER = Path(__file__).parent / "prompts"
@@ -46,10 +47,22 @@ class PromptFiles:
         self._common = _override(shipped, common, EVERY) if common else shipped
         self._own = {name: _override(self._common, folder, name) for name, folder in folders.items()}
 
-    def of(self, knowledge_bases: Sequence[str]) -> Prompts:
-        """The prompts for a question over these; their own only where all of them share it."""
+    def of(self, knowledge_bases: Sequence[str], stored: Mapping[str, str] | None = None) -> Prompts:
+        """The prompts for a question over these; their own only where all of them share it.
+
+        `stored` are the instructions that knowledge bases have of their own, by name.
+        """
         own = [self._own.get(name, self._common) for name in knowledge_bases]
+        for at, name in enumerate(knowledge_bases):
+            if stored and name in stored:
+                own[at] = replace(own[at], answer=dict.fromkeys(LANGUAGES, stored[name]))
         return own[0] if own and all(prompts == own[0] for prompts in own) else self._common
+
+
+def check_prompt(text: str) -> None:
+    """Raise `PromptError` for instructions over documents without passages or with unknown variables."""
+    if reason := _wrong_variables(text, "answer"):
+        raise PromptError(f"the prompt {reason}", reason=reason)
 
 
 def _override(base: Prompts, folder: Path, name: str) -> Prompts:
@@ -72,15 +85,20 @@ def _read(folder: Path, kind: str, language: Language) -> str:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise _wrong(kind, f"{path} cannot be read: {error}") from error
+    if reason := _wrong_variables(text, kind):
+        raise _wrong(kind, f"{path} {reason}")
+    return text
+
+
+def _wrong_variables(text: str, kind: str) -> str:
+    """What is wrong with the variables of a prompt; empty when nothing is."""
     required, allowed = _KNOWN[kind]
     found = set(_VARIABLE.findall(text))
     if missing := required - found:
-        raise _wrong(kind, f"{path} lacks {_listed(missing)}")
+        return f"lacks {_listed(missing)}"
     if unknown := found - allowed:
-        raise _wrong(
-            kind, f"{path} has {_listed(unknown)}, which means nothing; known: {_listed(allowed) or 'none'}"
-        )
-    return text
+        return f"has {_listed(unknown)}, which means nothing; known: {_listed(allowed) or 'none'}"
+    return ""
 
 
 def _name(kind: str, language: Language) -> str:

@@ -27,6 +27,7 @@ class KnowledgeBaseChange(BaseModel):
 
     name: str | None = None
     description: str | None = Field(None, max_length=2000)
+    prompt: str | None = Field(None, max_length=20_000)
 
 
 class KnowledgeBaseList(BaseModel):
@@ -57,8 +58,10 @@ def get_knowledge_base(name: str, service: ServiceDep) -> schemas.KnowledgeBase:
 
 @router.patch("/{name}")
 def change_knowledge_base(name: str, body: KnowledgeBaseChange, service: ServiceDep) -> schemas.KnowledgeBase:
-    """Rename or describe a knowledge base."""
-    info = service.update_knowledge_base(name, new_name=body.name, description=body.description)
+    """Rename or describe a knowledge base, or give it a prompt of its own; an empty one takes that away."""
+    info = service.update_knowledge_base(
+        name, new_name=body.name, description=body.description, prompt=body.prompt
+    )
     return schemas.KnowledgeBase.model_validate(info)
 
 

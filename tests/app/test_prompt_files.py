@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.prompt_files import PromptFiles
+from app.answering.prompt_files import PromptFiles, check_prompt
 from app.composition import build_service
-from app.errors import SettingsError
+from app.errors import PromptError, SettingsError
 from app.settings import load_settings
 
 
@@ -39,6 +39,22 @@ def test_by_knowledge_base(tmp_path: Path) -> None:
     assert files.of(["法务"]).chat["en"] == "Be brief."
     assert files.of(["法务", "制度"]).answer["zh"] == "共用 {passages}"
     assert files.of([]).answer["zh"] == "共用 {passages}"
+
+
+def test_stored_with_a_knowledge_base(tmp_path: Path) -> None:
+    files = PromptFiles({"法务": _folder(tmp_path / "p", answer_zh="法务 {passages}", chat_en="Be brief.")})
+    own = files.of(["法务"], {"法务": "自己的 {passages}"})
+    assert (own.answer["zh"], own.answer["en"]) == ("自己的 {passages}", "自己的 {passages}")
+    assert own.chat["en"] == "Be brief."
+    shared = {"制度": "同 {passages}", "人事": "同 {passages}"}
+    assert files.of(["制度", "人事"], shared).answer["zh"] == "同 {passages}"
+    assert files.of(["制度", "财务"], shared) == PromptFiles().of([])
+    check_prompt("{passages} {refusal}")
+    with pytest.raises(PromptError) as caught:
+        check_prompt("{passages} {question}")
+    assert caught.value.details == {
+        "reason": "has {question}, which means nothing; known: {passages}, {refusal}"
+    }
 
 
 @pytest.mark.parametrize(
