@@ -148,12 +148,19 @@ class _View:
         return self._service.create_knowledge_base(*arguments, **options)
 
     def update_knowledge_base(
-        self, name: str, *, new_name: str | None = None, description: str | None = None
+        self,
+        name: str,
+        *,
+        new_name: str | None = None,
+        description: str | None = None,
+        prompt: str | None = None,
     ) -> KnowledgeBaseInfo:
         self._may(name, "admin")
         if new_name is not None:
             self._needs("admin", everywhere=True)
-        return self._service.update_knowledge_base(name, new_name=new_name, description=description)
+        return self._service.update_knowledge_base(
+            name, new_name=new_name, description=description, prompt=prompt
+        )
 
     def search(self, query: str, knowledge_bases: Sequence[str], **options: Any) -> Any:
         self._may_all(knowledge_bases)

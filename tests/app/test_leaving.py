@@ -29,7 +29,7 @@ class SlowModel:
     def __init__(self, service: Service) -> None:
         self.steps = 0
         self._changed = threading.Condition()
-        self._status = lambda: service.models.status("local")
+        self._models = service.models
         chat: Any = service.models("local").model
         service.models.load("local")
         chat._serve().loaded.model.model.register_forward_pre_hook(self._step)
@@ -47,7 +47,7 @@ class SlowModel:
     def wait_until_idle(self) -> None:
         pause = threading.Event()
         for _ in range(600):
-            if self._status().active == 0:
+            if self._models.status("local").active == 0:
                 return
             pause.wait(0.02)
         raise AssertionError("the model still works")
