@@ -26,10 +26,10 @@ def test_it_is_checked_stored_and_used(
     assert isinstance(model, RecordingModel)
 
     def instructions() -> str:
-        assert (
-            client.post("/api/ask", json={"question": "年假有几天？", "knowledge_bases": [KB]}).status_code
-            == 200
-        )
+        asked = {"question": "年假有几天？", "knowledge_bases": [KB], "threshold": 0}
+        reply = client.post("/api/ask", json=asked)
+        assert (reply.status_code, reply.json()["model"]) == (200, "local"), reply.text
+        assert model.asked, reply.text
         return str(model.asked[-1][0].content)
 
     assert client.get(address).json()["prompt"] == ""
