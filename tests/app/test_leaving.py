@@ -28,6 +28,7 @@ class SlowModel:
 
     def __init__(self, service: Service) -> None:
         self.steps = 0
+        self.pause = SECONDS_A_TOKEN
         self._changed = threading.Condition()
         self._models = service.models
         chat: Any = service.models("local").model
@@ -35,7 +36,7 @@ class SlowModel:
         chat._serve().loaded.model.model.register_forward_pre_hook(self._step)
 
     def _step(self, *_: object) -> None:
-        threading.Event().wait(SECONDS_A_TOKEN)
+        threading.Event().wait(self.pause)
         with self._changed:
             self.steps += 1
             self._changed.notify_all()
@@ -127,8 +128,10 @@ def test_leaving_ends_the_answer_within_two_tokens(
     model.wait_until_idle()
     # The prompt is a step too, and the step under way when the client leaves cannot be undone.
     assert model.steps - left_at <= 2
+    model.pause = 0.0
     answer = service.ask("你好", [], mode="chat")
-    assert answer.answer
+    assert answer.usage is not None
+    assert (answer.usage.prompt_tokens > 0, answer.usage.completion_tokens) == (True, 300)
 
 
 @pytest.mark.parametrize("service", [1], indirect=True)
