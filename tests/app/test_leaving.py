@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
@@ -137,9 +138,10 @@ def test_leaving_ends_the_answer_within_two_tokens(
 @pytest.mark.parametrize("service", [1], indirect=True)
 def test_a_timeout_is_an_error_and_frees_the_place(service: Service, port: int) -> None:
     model = SlowModel(service)
-    response = request(port, *ASK).getresponse()
-    assert response.status == 504
-    assert json.loads(response.read())["error"]["code"] == "model_timeout"
+    with contextlib.closing(request(port, *ASK)) as connection:
+        response = connection.getresponse()
+        assert response.status == 504
+        assert json.loads(response.read())["error"]["code"] == "model_timeout"
     ended_at = model.steps
     model.wait_until_idle()
     assert model.steps - ended_at <= 2
