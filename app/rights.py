@@ -61,7 +61,9 @@ _SERVICE: Mapping[str, Role] = MappingProxyType(
 _CHUNKS: Mapping[str, Role] = MappingProxyType(
     {
         "chunks": "reader",
+        "chunk": "reader",
         "edits": "reader",
+        "suggestions": "reader",
         "add": "editor",
         "change": "editor",
         "delete": "editor",
