@@ -266,7 +266,11 @@ def test_an_upload_ends_where_the_limit_is(other: TestClient) -> None:
         "path": f"{BASE}/kb/documents",
         "raw_path": f"{BASE}/kb/documents".encode(),
         "query_string": b"",
-        "headers": [(b"content-type", b"multipart/form-data; boundary=x"), (b"content-length", b"10")],
+        "headers": [
+            (b"host", b"127.0.0.1"),
+            (b"content-type", b"multipart/form-data; boundary=x"),
+            (b"content-length", b"10"),
+        ],
     }
     before = set(_snapshot(other))
     anyio.run(cast("Any", other.app), scope, receive, send)

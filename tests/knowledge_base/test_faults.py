@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from knowledge_base.errors import DataFolderError, DiskFullError
-from loaders.errors import LoaderError
 from tests.knowledge_base.doubles import BigramEmbedder, Home, open_home, sections
 from tests.knowledge_base.test_jobs import LEAVE, TRAVEL, ended, states
 
@@ -179,17 +178,20 @@ def test_two_processes_on_one_folder(home: Home) -> None:
     other.close()
 
 
-def test_a_file_that_is_missing_costs_only_its_rebuild(home: Home) -> None:
+def test_a_file_that_is_missing_costs_only_its_own_reading(home: Home) -> None:
     home.add("k", {"a.md": LEAVE, "b.md": TRAVEL})
     (info,) = [info for info in home.catalogue.documents(home.key("k").id) if info.name == "a.md"]
     home.files.path(home.catalogue.stored_sha256(home.key("k").id, info.id)).unlink()
-    with pytest.raises(LoaderError, match=r"a\.md"):
-        home.rebuilder.rebuild(home.key("k"))
+    home.rebuilder.rebuild(home.key("k"))
+    problems = {
+        info.name: [p.code for p in info.problems] for info in home.catalogue.documents(home.key("k").id)
+    }
+    assert problems == {"a.md": ["not_read_again"], "b.md": []}
     assert home.found(LEAVE, "k") == {"a.md"}
     assert home.found(TRAVEL, "k") == {"b.md"}
-    (again,) = home.add("k", {"a.md": LEAVE})
-    assert again.state == "unchanged"
+    home.add("k", {"a.md": LEAVE})
     home.rebuilder.rebuild(home.key("k"))  # the bytes are back
+    assert not any(info.problems for info in home.catalogue.documents(home.key("k").id))
     assert home.found(LEAVE, "k") == {"a.md"}
 
 
