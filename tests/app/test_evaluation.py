@@ -187,7 +187,8 @@ def test_figures(squad: Path, embedder: Embedder, tmp_path: Path) -> None:
     assert all(value >= 0 for value in figures["seconds"].values())
     assert figures["seconds"]["embed"] > 0
     assert steps[-1] == "ask 7/7"
-    assert (run.embedder, run.interrupted, row.failures) == (embedder.fingerprint, False, ())
+    assert (run.embedder, run.interrupted) == (embedder.fingerprint, False)
+    assert len(row.failures) == round(refused_answerable * 7)
 
 
 @pytest.mark.model
