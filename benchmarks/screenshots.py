@@ -111,13 +111,10 @@ def _show_chat(page: Page) -> None:
         page.keyboard.press("Enter")
         page.locator("#zw-current .zw-question", has_text=question).wait_for()
         page.locator("#zw-current .zw-reply:not([aria-busy])").wait_for()
-    summary = page.locator("#zw-current details summary").first
-    if summary.count():
-        summary.click()
-        picture = page.locator("#zw-current details[open] figure img").first
-        if picture.count():
-            picture.evaluate("image => image.decode()")
-        page.locator("#zw-current article").evaluate("article => article.scrollIntoView()")
+    cited = page.locator('#zw-current [data-event="read"]').first
+    if page.viewport_size and page.viewport_size["width"] > 1000:
+        cited.click()
+        page.locator(".zw-reader img").first.evaluate("image => image.decode()")
     page.wait_for_timeout(400)
 
 

@@ -81,7 +81,7 @@ class ChatTab:
                 label=label("mode"),
                 elem_id="zw-mode",
                 scale=1,
-                min_width=120,
+                min_width=150,
                 filterable=False,
             )
             self.knowledge_bases = gr.Dropdown(
