@@ -52,27 +52,6 @@ def citation_html(
     return _flowing(citation.knowledge_base, info, chunks, first, spans, language, address, cited=place)
 
 
-def document_html(
-    service: Service,
-    knowledge_base: str,
-    document_id: str,
-    language: Language,
-    *,
-    address: Mapping[str, str],
-    turn: str = "",
-    boxes: Sequence[Box] = (),
-) -> str:
-    """A document from its beginning, or from the page or chunk `turn`. Raises `DocumentNotFoundError`."""
-    info = service.document(knowledge_base, document_id)
-    if info.format in PICTURED and info.pages:
-        shown = _number(turn, 1, info.pages)
-        there = [box for box in boxes if box.page == shown]
-        return _pictured(knowledge_base, info, shown, there, language, address)
-    chunks = service.document_chunks(knowledge_base, document_id)
-    first = _number(turn, 1, max(1, len(chunks))) - 1
-    return _flowing(knowledge_base, info, chunks, first, (), language, address)
-
-
 def _pictured(
     knowledge_base: str,
     info: DocumentInfo,
