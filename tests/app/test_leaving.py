@@ -86,6 +86,7 @@ def port(service: Service) -> Iterator[int]:
     """Of a running server over the service."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # a request that comes before the server is up waits rather than being refused
         server = uvicorn.Server(uvicorn.Config(create_app(service, pages=False), log_level="error"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
