@@ -12,7 +12,8 @@ from typing import Generic, TypeVar
 from app.answering.prompt_files import PromptFiles
 from app.chat_models import ChatModels
 from app.operations import Operations
-from app.service import Parts, Service
+from app.parts import Parts
+from app.service import Service
 from app.settings import OcrSettings, Settings, SplitterSettings
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor

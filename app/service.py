@@ -4,50 +4,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from app.answering.answerer import QUOTE_MODEL, Answerer
-from app.answering.prompt_files import PromptFiles, check_prompt
-from app.answering.types import Answer, Event, Final, Mode, Turn
-from app.chat_models import ChatModels
+from app.answering.prompt_files import check_prompt
 from app.conversation_files import ConversationFiles
-from app.errors import ModelNeededError, QuestionError
-from app.operations import Operations
-from app.settings import Settings
+from app.parts import Parts
+from app.questions import Questions
 from knowledge_base import chunk_changes, chunk_rows
 from knowledge_base.api_keys import ApiKeys
 from knowledge_base.backups import Backups
-from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
-from knowledge_base.chunk_editing import ChunkEditor
+from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.disk_reserve import DiskReserve
-from knowledge_base.embedders import Embedders
 from knowledge_base.errors import KnowledgeBaseError
-from knowledge_base.exporting import Exporter
-from knowledge_base.files import FileStore, StoredFile
+from knowledge_base.files import StoredFile
 from knowledge_base.importing import Importer
-from knowledge_base.indexes import IndexCache, IndexReport
-from knowledge_base.ingestion import IngestedFile, Ingestor, Progress
-from knowledge_base.integrity import Integrity
-from knowledge_base.job_queue import JobQueue
+from knowledge_base.indexes import IndexReport
+from knowledge_base.ingestion import IngestedFile, Progress
 from knowledge_base.job_runner import JobControl, JobRunner
-from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.names import document_name
-from knowledge_base.page_log import PageLogs
-from knowledge_base.rebuilding import Rebuilder
-from knowledge_base.retrieval import Retrieval, Retriever
 from knowledge_base.sessions import SessionStore
-from knowledge_base.types import DocumentInfo, Hit, JobEvent, JobInfo, KnowledgeBaseInfo
+from knowledge_base.types import DocumentInfo, JobEvent, JobInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
 from loaders.errors import LoaderError
 from loaders.rendering import render_page
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from models.embedder import Embedder
 
 logger = logging.getLogger(__name__)
 
@@ -55,42 +36,13 @@ _PAGE_WIDTH = 1200
 """Pixels of a page's picture: readable on a large screen, small enough to send."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What the service is put together from; `app.composition` makes them."""
-
-    settings: Settings
-    catalogue: Catalogue
-    files: FileStore
-    indexes: IndexCache
-    ingestor: Ingestor
-    page_logs: PageLogs
-    integrity: Integrity
-    retriever: Retriever
-    jobs: JobQueue
-    embedder: Embedders
-    models: ChatModels
-    prompts: PromptFiles
-    lifecycle: DocumentLifecycle
-    operations: Operations
-    chunks: ChunkEditor
-    rebuilds: Rebuilder
-    exports: Exporter
-    check_file: Callable[[Path, str], None]
-    """Raises a `LoaderError` for what shows at the start of a file."""
-    default_threshold: Callable[[], float]
-    close: Callable[[], None]
-
-
-class Service:
+class Service(Questions):
     """Everything that a user can do. Safe to be called from several threads at once."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self.settings = parts.settings
+        super().__init__(parts)
         self.integrity = parts.integrity
         self._reserve = DiskReserve(parts.settings.data_dir / "reserve")
-        self.models = parts.models
         self.conversation_files = ConversationFiles(parts.catalogue, delete=self.delete_knowledge_base)
         self.keys = ApiKeys(parts.catalogue)
         self.sessions = SessionStore(parts.catalogue.database, deleted=self.conversation_files.delete)
@@ -326,136 +278,9 @@ class Service:
             self._runner.wake()
         return job
 
-    # -- questions ----------------------------------------------------------------------------------
-
-    def search(
-        self,
-        query: str,
-        knowledge_bases: Sequence[str],
-        *,
-        top_k: int | None = None,
-        threshold: float | None = None,
-        document_ids: Collection[str] | None = None,
-        neighbours: bool | None = None,
-    ) -> list[Hit]:
-        """The best passages, best first."""
-        return self.retrieve(
-            query,
-            knowledge_bases,
-            top_k=top_k,
-            threshold=threshold,
-            document_ids=document_ids,
-            neighbours=neighbours,
-        ).hits
-
-    def retrieve(
-        self,
-        query: str,
-        knowledge_bases: Sequence[str],
-        *,
-        top_k: int | None = None,
-        threshold: float | None = None,
-        document_ids: Collection[str] | None = None,
-        neighbours: bool | None = None,
-    ) -> Retrieval:
-        """Like `search`, with the query's vector."""
-        self._check_question(query)
-        return self._parts.retriever.search(
-            query.strip(),
-            knowledge_bases,
-            top_k=top_k or self.settings.retrieval.top_k,
-            threshold=self.settings.retrieval.threshold if threshold is None else threshold,
-            document_ids=document_ids,
-            neighbours=self.settings.retrieval.neighbours if neighbours is None else neighbours,
-        )
-
-    def ask(
-        self,
-        question: str,
-        knowledge_bases: Sequence[str],
-        *,
-        history: Sequence[Turn] = (),
-        top_k: int | None = None,
-        threshold: float | None = None,
-        model: str | None = None,
-        neighbours: bool | None = None,
-        mode: Mode = "documents",
-    ) -> Answer:
-        """Answer a question at once."""
-        events = self.ask_stream(
-            question,
-            knowledge_bases,
-            history=history,
-            top_k=top_k,
-            threshold=threshold,
-            model=model,
-            neighbours=neighbours,
-            mode=mode,
-        )
-        return next(event.answer for event in events if isinstance(event, Final))
-
-    def ask_stream(
-        self,
-        question: str,
-        knowledge_bases: Sequence[str],
-        *,
-        history: Sequence[Turn] = (),
-        top_k: int | None = None,
-        threshold: float | None = None,
-        model: str | None = None,
-        neighbours: bool | None = None,
-        mode: Mode = "documents",
-    ) -> Iterator[Event]:
-        """Answer a question as a stream; what is wrong with the request is raised before it begins.
-
-        The mode "chat" asks the chat model without any document.
-        """
-        self._check_question(question)
-        for name in knowledge_bases:
-            self._parts.catalogue.key(name)
-        name = model or self.settings.answering.model
-        chat_model = None if name == QUOTE_MODEL else self.models(name)
-        if mode == "chat" and chat_model is None:
-            raise ModelNeededError("only a chat model can answer without documents")
-
-        def search(query: str) -> Retrieval:
-            return self.retrieve(
-                query, knowledge_bases, top_k=top_k, threshold=threshold, neighbours=neighbours
-            )
-
-        answerer = Answerer(
-            None if mode == "chat" else search,
-            chat_model=chat_model,
-            prompts=self._parts.prompts.of(knowledge_bases, self._parts.catalogue.prompts(knowledge_bases)),
-            embed=self._embed,
-        )
-        recent = (
-            history[-self.settings.answering.history_turns :] if self.settings.answering.history_turns else ()
-        )
-        return answerer.stream(question.strip(), recent)
-
-    def threshold(self, threshold: float | None = None) -> float:
-        """The relevance that counts: the one given, else that of the settings, else the calibrated."""
-        for value in (threshold, self.settings.retrieval.threshold):
-            if value is not None:
-                return value
-        return self._parts.default_threshold()
-
     def ingestion_seconds(self) -> dict[str, float]:
         """Time spent so far in each stage of ingestion: parse, embed, index."""
         return dict(self._parts.ingestor.seconds)
-
-    def embedder(self) -> Embedder:
-        """The embedder, loaded."""
-        return self._parts.embedder()
-
-    def _embed(self, texts: Sequence[str]) -> np.ndarray:
-        return self._parts.embedder().encode_documents(list(texts))
-
-    def _check_question(self, question: str) -> None:
-        maximum = self.settings.limits.question_characters
-        if not question.strip() or len(question) > maximum:
-            raise QuestionError(f"a question has 1 to {maximum} characters", maximum=maximum)
 
     def _open_indexes(self) -> None:
         """Bring all indexes up to date, so that no search has to, and tell in the log what was mended."""

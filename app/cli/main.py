@@ -12,8 +12,10 @@ import click
 from app.cli.bench import bench
 from app.cli.evaluate import evaluate
 from app.cli.keys import keys
+from app.cli.knowledge_bases import kb
+from app.cli.models import models
 from app.cli.output import Output, Share, output_options
-from app.cli.transfer import backup, export, import_
+from app.cli.transfer import backup
 
 _KB = click.argument("knowledge_base", metavar="KB")
 _KBS = click.option(
@@ -171,71 +173,8 @@ def search(output: Output, query: str, **options: Any) -> None:
     output.result({"hits": [hit.model_dump(mode="json") for hit in hits]}, "\n".join(lines))
 
 
-@cli.group()
-def kb() -> None:
-    """管理知识库 / Manage knowledge bases."""
-
-
-@kb.command("list")
-@output_options
-def kb_list(output: Output) -> None:
-    """列出知识库 / List knowledge bases."""
-    from app import schemas
-
-    with output.service() as service:
-        infos = [schemas.KnowledgeBase.model_validate(info) for info in service.knowledge_bases()]
-    text = "\n".join(f"{info.name}\t{info.documents}\t{info.chunks}" for info in infos)
-    output.result({"knowledge_bases": [info.model_dump(mode="json") for info in infos]}, text)
-
-
-@kb.command("create")
-@_KB
-@click.option("--description", default="", help="说明 / description")
-@output_options
-def kb_create(output: Output, knowledge_base: str, description: str) -> None:
-    """新建知识库 / Make a knowledge base."""
-    from app import schemas
-
-    with output.service() as service:
-        info = schemas.KnowledgeBase.model_validate(
-            service.create_knowledge_base(knowledge_base, description)
-        )
-    output.result(info.model_dump(mode="json"), info.name)
-
-
-@kb.command("delete")
-@_KB
-@output_options
-def kb_delete(output: Output, knowledge_base: str) -> None:
-    """删除知识库及其全部文档 / Delete a knowledge base with all its documents."""
-    with output.service() as service:
-        service.delete_knowledge_base(knowledge_base)
-    output.result({"deleted": knowledge_base}, knowledge_base)
-
-
-@kb.command("rebuild")
-@_KB
-@output_options
-def kb_rebuild(output: Output, knowledge_base: str) -> None:
-    """按当前设置重新解析、切分和向量化 / Parse, split and embed again as the settings are now."""
-    with output.service() as service:
-        info = service.rebuild_knowledge_base(knowledge_base, progress=output.progress)
-    output.knowledge_base(info)
-
-
-@kb.command("rollback")
-@_KB
-@output_options
-def kb_rollback(output: Output, knowledge_base: str) -> None:
-    """恢复到上次重建之前 / Go back to what was before the last rebuild."""
-    with output.service() as service:
-        service.rebuilds.rollback(service.key(knowledge_base))
-        info = service.knowledge_base(knowledge_base)
-    output.knowledge_base(info)
-
-
-kb.add_command(export)
-kb.add_command(import_)
+cli.add_command(kb)
+cli.add_command(models)
 cli.add_command(backup)
 cli.add_command(evaluate)
 cli.add_command(bench)
@@ -257,68 +196,6 @@ def config_show(output: Output) -> None:
     shown = {key: {"value": value, "source": source} for key, (value, source) in found.items()}
     text = "\n".join(f"{key} = {value!r}  # {source}" for key, (value, source) in found.items())
     output.result({"settings": shown}, text)
-
-
-@cli.group()
-def models() -> None:
-    """模型 / Models."""
-
-
-@models.command("list")
-@output_options
-def models_list(output: Output) -> None:
-    """列出可用的对话模型 / List the chat models that the settings name."""
-    from app.answering.answerer import QUOTE_MODEL
-
-    answering = output.settings().answering
-    names = [QUOTE_MODEL, *answering.models]
-    listed = [{"name": name, "default": name == answering.model} for name in names]
-    output.result({"models": listed}, "\n".join(names))
-
-
-@models.command("check")
-@click.argument("folder", type=click.Path(path_type=Path))
-@output_options
-def models_check(output: Output, folder: Path) -> None:
-    """检查模型文件夹：是什么、是否完整、能否运行 / Tell what a model folder is and whether it will run."""
-    from app.cli.models import check_model
-
-    check_model(output, folder)
-
-
-@models.command("convert")
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
-@click.option(
-    "--family", metavar="NAME", help="模型系列，看不出时指明 / what it is, if the folder does not tell"
-)
-@output_options
-def models_convert(output: Output, folder: Path, out: Path, family: str | None) -> None:
-    """转换原版 ChatGLM 或 Baichuan / Convert an original ChatGLM or Baichuan folder."""
-    from app.cli.models import convert_model
-
-    convert_model(output, folder, out, family=family)
-
-
-@models.command("calibrate")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@output_options
-def models_calibrate(output: Output, files: tuple[Path, ...]) -> None:
-    """用问题集校准相关度 / Calibrate the relevance for the embedder on question sets in SQuAD format."""
-    from app.cli.models import calibrate_embedder
-
-    calibrate_embedder(output, files)
-
-
-@models.command("prepare")
-@output_options
-def models_prepare(output: Output) -> None:
-    """预先生成所需模型 / Make the models that the settings need, ahead of the first start."""
-    from app.composition import prepare_models
-
-    settings = output.settings()
-    prepare_models(settings)
-    output.result({"models_dir": str(settings.models_folder)}, str(settings.models_folder))
 
 
 @cli.command()
