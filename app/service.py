@@ -12,7 +12,7 @@ from app.answering.prompt_files import check_prompt
 from app.conversation_files import ConversationFiles
 from app.parts import Parts
 from app.questions import Questions
-from knowledge_base import chunk_changes, chunk_rows
+from knowledge_base import chunk_changes, chunk_values, searched_chunks
 from knowledge_base.api_keys import ApiKeys
 from knowledge_base.backups import Backups
 from knowledge_base.catalogue import KnowledgeBaseKey
@@ -242,8 +242,8 @@ class Service(Questions):
         """A document's chunks in order, with their ids."""
         self.document(knowledge_base, document_id)
         with self._parts.catalogue.database.read() as connection:
-            rows = chunk_rows.document_chunks(connection, document_id)
-            return [(row.id, chunk_rows.to_chunk(row)) for row in rows]
+            rows = searched_chunks.document_chunks(connection, document_id)
+            return [(row.id, chunk_values.to_chunk(row)) for row in rows]
 
     def delete_document(self, knowledge_base: str, document_id: str) -> None:
         """Delete a document; it is found no more as soon as this returns."""
@@ -302,7 +302,7 @@ class Service(Questions):
         with self._parts.catalogue.database.write() as connection:
             chunk_changes.trim(connection)
         self._remove_unreferenced(digests | self._parts.jobs.prune(keep=kept.keep, days=kept.keep_days))
-        self._parts.page_logs.sweep(self._parts.jobs.waiting_digests())
+        self._parts.page_logs.sweep(self._parts.jobs.waiting_digests)
         self._give_back_space()
 
     def _remove_unreferenced(self, digests: set[str]) -> None:

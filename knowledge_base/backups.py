@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from knowledge_base.catalogue import Catalogue, referenced
+from knowledge_base.catalogue import Catalogue
 from knowledge_base.errors import FolderNotEmptyError, storage_error
+from knowledge_base.file_references import referenced
 from knowledge_base.files import FileStore
 from knowledge_base.package_files import Progress
 from knowledge_base.snapshots import copy_catalogue, snapshot

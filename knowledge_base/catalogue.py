@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from knowledge_base import chunk_edits, document_rows, name_rows
+from knowledge_base import chunk_edits, document_rows, file_references, name_rows
 from knowledge_base.clock import now
 from knowledge_base.database import Database
 from knowledge_base.document_rows import PreparedDocument
@@ -247,20 +247,13 @@ class Catalogue:
 
     def unreferenced(self, digests: set[str]) -> set[str]:
         """Those of `digests` that no document and no job needs."""
-        return digests - self.referenced()
+        with self.database.read() as connection:
+            return digests - file_references.referenced_among(connection, digests)
 
     def referenced(self) -> set[str]:
         """Digests of the files that a document needs, or a job that goes on or may be tried again."""
         with self.database.read() as connection:
-            return referenced(connection)
-
-
-def referenced(connection: Connection) -> set[str]:
-    """Digests of the files that a document needs, or a job that goes on or may be tried again."""
-    used = set(connection.execute(select(documents.c.sha256)).scalars())
-    waiting = select(job_files.c.sha256).where((job_files.c.state == "queued") | job_files.c.retryable)
-    used.update(connection.execute(waiting).scalars())
-    return used
+            return file_references.referenced(connection)
 
 
 def _recognised(

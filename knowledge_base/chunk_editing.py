@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from sqlalchemy import Connection, update
 
-from knowledge_base import chunk_edits, chunk_rows, document_rows
+from knowledge_base import chunk_edits, chunk_values, document_rows, searched_chunks
 from knowledge_base.catalogue import Catalogue, note_change
 from knowledge_base.chunk_edits import ChunkEdit
 from knowledge_base.clock import now
@@ -25,7 +25,7 @@ CHUNK_CHARACTERS = 2000
 
 
 class Embed(Protocol):
-    """Gives vectors of shape (dimension,) by `chunk_rows.search_hash`, of this embedder."""
+    """Gives vectors of shape (dimension,) by `chunk_values.search_hash`, of this embedder."""
 
     def __call__(self, chunks: Sequence[Chunk], *, embedder: Embedder) -> dict[bytes, np.ndarray]:
         """Raises a `ModelError`."""
@@ -257,8 +257,8 @@ class ChunkEditor:
 def _stored(connection: Connection, document_id: str) -> list[StoredChunk]:
     edits = {edit.id: edit for edit in chunk_edits.of_document(connection, document_id)}
     return [
-        StoredChunk(row.id, chunk_rows.to_chunk(row), row.enabled, edits.get(row.edit_id))
-        for row in chunk_rows.document_chunks(connection, document_id)
+        StoredChunk(row.id, chunk_values.to_chunk(row), row.enabled, edits.get(row.edit_id))
+        for row in searched_chunks.document_chunks(connection, document_id)
     ]
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_values
 from knowledge_base.chunk_rows import PlacedChunk
 from knowledge_base.clock import now
 from knowledge_base.tables import chunk_edits
@@ -111,7 +111,7 @@ def add(
         "kind": kind,
         "text": text,
         "enabled": enabled,
-        "original": chunk_rows.to_values(original),
+        "original": chunk_values.to_values(original),
         "original_hash": original_hash(original),
         "occurrence": occurrence,
         "conflict": False,
@@ -162,7 +162,7 @@ def _edit(row: Row[Any]) -> ChunkEdit:
         kind=row.kind,
         text=row.text,
         enabled=row.enabled,
-        original=chunk_rows.from_values(row.original),
+        original=chunk_values.from_values(row.original),
         occurrence=row.occurrence,
         conflict=row.conflict,
         updated_at=row.updated_at,

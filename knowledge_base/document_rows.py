@@ -10,12 +10,20 @@ from typing import Any
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
-from knowledge_base import chunk_changes, chunk_edits, chunk_rows, name_rows, version_rows
+from knowledge_base import (
+    chunk_changes,
+    chunk_edits,
+    chunk_rows,
+    chunk_values,
+    name_rows,
+    searched_chunks,
+    version_rows,
+)
 from knowledge_base.clock import now
 from knowledge_base.errors import DocumentNotFoundError
 from knowledge_base.files import StoredFile
 from knowledge_base.tables import chunk_edits as edits_table
-from knowledge_base.tables import documents
+from knowledge_base.tables import documents, knowledge_bases
 from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, Problem
 
@@ -30,7 +38,7 @@ class PreparedDocument:
     problems: tuple[Problem, ...]
     chunks: Sequence[Chunk]
     vectors: Mapping[bytes, np.ndarray]
-    """Vectors of shape (dimension,), float32, by `chunk_rows.search_hash`: those of `chunks` and of
+    """Vectors of shape (dimension,), float32, by `chunk_values.search_hash`: those of `chunks` and of
     the texts by hand that stand in their place."""
     pipeline: str | None = None
     """What the text went through, where that is not what files go through now."""
@@ -47,9 +55,10 @@ def infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[Docu
     rows = connection.execute(
         select(
             documents,
-            chunk_rows.served_count(documents.c.id).label("chunks"),
+            searched_chunks.served_count().label("chunks"),
             conflicts.label("conflicts"),
         )
+        .join(knowledge_bases, knowledge_bases.c.id == documents.c.knowledge_base_id)
         .where(*conditions)
         .order_by(documents.c.name)
     )
@@ -155,7 +164,7 @@ def replace(
         document.chunks,
         document.vectors,
         embedder=embedder,
-        generation=chunk_rows.served(connection, knowledge_base_id),
+        generation=searched_chunks.served(connection, knowledge_base_id),
     )
     chunk_edits.note_conflicts(connection, document_id, conflicts)
     version_rows.record(connection, document_id, document.file, pages=document.pages, chunks=count)
@@ -177,7 +186,7 @@ def lay_edits(
     and the ids of the edits whose chunk is not among them.
     """
     placed, conflicts = chunk_edits.place(read, chunk_edits.of_document(connection, document_id))
-    hashes = [chunk_rows.search_hash(item.chunk) for item in placed]
+    hashes = [chunk_values.search_hash(item.chunk) for item in placed]
     known = chunk_rows.known_vectors(connection, set(hashes) - vectors.keys(), embedder) | dict(vectors)
     stored = []
     for item, digest in zip(placed, hashes, strict=True):
@@ -202,7 +211,7 @@ def split_off(connection: Connection, row: Row[Any], names: Sequence[str]) -> No
     for name in names:
         name_rows.lead(connection, row.knowledge_base_id, copy_id, name)
     edits = chunk_edits.copy(connection, row.id, copy_id)
-    generation = chunk_rows.served(connection, row.knowledge_base_id)
+    generation = searched_chunks.served(connection, row.knowledge_base_id)
     chunk_rows.copy_chunks(connection, row.id, copy_id, generation=generation, edits=edits)
     version_rows.copy_last(connection, row.id, copy_id, name=names[0])
 

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from knowledge_base import chunk_edits as edits_of
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_rows, chunk_values
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.errors import (
     KnowledgeBaseError,
@@ -245,7 +245,7 @@ class Importer:
         """Vectors of the embedder in use: shape (len(records), dimension)."""
         chunks = [record.chunk() for record in records]
         vectors = self._ingestor.embed(chunks, cancelled=cancelled)
-        return np.stack([vectors[chunk_rows.search_hash(chunk)] for chunk in chunks])
+        return np.stack([vectors[chunk_values.search_hash(chunk)] for chunk in chunks])
 
     def _publish(self, staged: _Staged, name: str) -> None:
         try:
@@ -281,7 +281,7 @@ def _add_document(connection: Connection, staged: _Staged, document: DocumentRec
         values = {
             **edit.model_dump(exclude={"id", "original"}),
             "document_id": new_id,
-            "original": chunk_rows.to_values(edit.original.chunk()),
+            "original": chunk_values.to_values(edit.original.chunk()),
             "original_hash": edits_of.original_hash(edit.original.chunk()),
         }
         (edit_id,) = connection.execute(insert(chunk_edits).values(values)).inserted_primary_key or (0,)
@@ -292,11 +292,11 @@ def _chunk_values(staged: _Staged, record: ChunkRecord) -> dict[str, Any]:
     """A chunk's columns."""
     chunk = record.chunk()
     return {
-        **chunk_rows.to_values(chunk),
+        **chunk_values.to_values(chunk),
         "document_id": staged.ids[record.document],
         "knowledge_base_id": staged.key.id,
         "position": record.position,
         "enabled": record.enabled,
         "edit_id": None if record.edit is None else staged.edits[record.edit],
-        "search_hash": chunk_rows.search_hash(chunk),
+        "search_hash": chunk_values.search_hash(chunk),
     }

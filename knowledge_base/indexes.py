@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Connection
 
-from knowledge_base import chunk_changes, chunk_rows
+from knowledge_base import chunk_changes, searched_chunks
 from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.database import Database
 from vectorstore.base import Frequency, ScoredId, SearchIndex
@@ -42,6 +42,8 @@ class _Entry:
     """The last entry of the log of changes that the index has taken in; -1: it has to be compared."""
     unsaved: int = 0
     """Entries added or removed since the index was written."""
+    unverified: int = 0
+    """Entries added or removed since the index was held to the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class IndexCache:
         """Bring the indexes of these knowledge bases up to date, so that no search has to."""
         for key in keys:
             with self._database.read() as connection:
-                dimension = chunk_rows.dimension(connection, key.id, key.generation)
+                dimension = searched_chunks.dimension(connection, key.id, key.generation)
             if dimension is not None:
                 self.index(key, dimension=dimension)
                 self.save(key)
@@ -247,31 +249,39 @@ class IndexCache:
         """Take in what was committed since; all chunks are compared only where the log does not tell."""
         opened_now, fresh = entry.revision < 0, entry.seen < 0
         with self._database.read() as connection:
-            revision = chunk_rows.revision(connection, key.id)
+            revision = searched_chunks.revision(connection, key.id)
             if revision == entry.revision:
                 return
             seen = chunk_changes.last(connection)
             changed = None if fresh else chunk_changes.since(connection, key.id, entry.seen)
             moved = 0
             if changed is not None:
-                findable = chunk_rows.enabled_ids(connection, key.id, key.generation, among=changed)
+                findable = searched_chunks.enabled_ids(connection, key.id, key.generation, among=changed)
                 moved = self._change(entry.index, connection, findable, changed - findable)
-            count = chunk_rows.enabled_count(connection, key.id, key.generation)
-            if changed is None or opened_now or len(entry.index) != count:
-                wanted = chunk_rows.enabled_ids(connection, key.id, key.generation)
+            entry.unverified += moved
+            if changed is None or opened_now or self._differs(entry, key, connection):
+                wanted = searched_chunks.enabled_ids(connection, key.id, key.generation)
                 present = entry.index.ids()
                 moved += self._change(entry.index, connection, wanted - present, present - wanted)
+                entry.unverified = 0
         entry.revision, entry.seen = revision, seen
         entry.unsaved += moved
         if opened_now and moved and not fresh:
             logger.info("index of knowledge base %d lacked %d changes", key.id, moved)
             self.report = replace(self.report, caught_up=self.report.caught_up + 1)
 
+    def _differs(self, entry: _Entry, key: KnowledgeBaseKey, connection: Connection) -> bool:
+        """Whether index and catalogue differ in size; looked at now and then, as counting takes its time."""
+        if entry.unverified < _SAVE_SHARE * len(entry.index):
+            return False
+        entry.unverified = 0
+        return len(entry.index) != searched_chunks.enabled_count(connection, key.id, key.generation)
+
     def _change(
         self, index: SearchIndex, connection: Connection, new: Collection[int], gone: Collection[int]
     ) -> int:
         """Add and remove entries; how many."""
         # New before old: meanwhile a search finds both, and the catalogue leaves out the old.
-        for ids, texts, vectors, contexts in chunk_rows.index_entries(connection, new):
+        for ids, texts, vectors, contexts in searched_chunks.index_entries(connection, new):
             index.add(ids, texts, vectors, contexts)
         return len(new) + index.remove(gone)

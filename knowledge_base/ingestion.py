@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_rows, chunk_values
 from knowledge_base.batches import Batches
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.document_rows import PreparedDocument
@@ -278,7 +278,7 @@ class Ingestor:
         embedder: Embedder | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> dict[bytes, np.ndarray]:
-        """Vectors of shape (dimension,) by `chunk_rows.search_hash`. Raises a `ModelError`.
+        """Vectors of shape (dimension,) by `chunk_values.search_hash`. Raises a `ModelError`.
 
         They are those of `embedder`, or of the one of the settings.
         """
@@ -291,13 +291,13 @@ class Ingestor:
         cancelled: Callable[[], bool],
         embedder: Embedder,
     ) -> dict[bytes, np.ndarray]:
-        """Vectors of shape (dimension,) by `chunk_rows.search_hash`.
+        """Vectors of shape (dimension,) by `chunk_values.search_hash`.
 
         Texts embedded before, here or elsewhere, are not embedded again.
         """
         self._embedders.remember()
         shared = self._shared_one(embedder)
-        hashes = [chunk_rows.search_hash(chunk) for chunk in chunks]
+        hashes = [chunk_values.search_hash(chunk) for chunk in chunks]
         with self._catalogue.database.read() as connection:
             known = chunk_rows.known_vectors(connection, set(hashes), embedder.fingerprint)
         texts = {

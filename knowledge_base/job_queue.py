@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from knowledge_base import job_rows
+from knowledge_base import file_references, job_rows
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.clock import now
 from knowledge_base.errors import DataFolderError, JobStateError, QueueFullError
@@ -276,9 +276,8 @@ class JobQueue:
 
     def waiting_digests(self) -> set[str]:
         """Digests of the files that a job is still to read, or may be asked to read again."""
-        left = (job_files.c.state == "queued") | job_files.c.retryable
         with self._database.read() as connection:
-            return set(connection.execute(select(job_files.c.sha256).where(left)).scalars())
+            return file_references.of_jobs(connection)
 
     def _as_known(self, job: JobInfo) -> JobInfo:
         ending = self._unwritten.get(job.id)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+
 from sqlalchemy import ColumnElement, Connection, select
 
-from knowledge_base import chunk_rows
+from knowledge_base import searched_chunks
 from knowledge_base.errors import JobNotFoundError
 from knowledge_base.tables import documents, job_events, job_files, jobs, knowledge_bases
 from knowledge_base.types import JobEvent, JobFile, JobInfo, JobProgress
@@ -29,6 +32,7 @@ def infos(connection: Connection, *conditions: ColumnElement[bool], limit: int =
         .order_by(jobs.c.number.desc())
         .limit(limit)
     ).all()
+    files = _files(connection, [row.id for row in rows])
     return [
         JobInfo(
             id=row.id,
@@ -36,7 +40,7 @@ def infos(connection: Connection, *conditions: ColumnElement[bool], limit: int =
             state=row.state,
             stage=row.stage,
             error=row.error,
-            documents=_files(connection, row.id),
+            documents=files.get(row.id, ()),
             created_at=row.created_at,
             updated_at=row.updated_at,
             progress=JobProgress(**row.progress),
@@ -98,22 +102,19 @@ def _claims(connection: Connection, job_id: str) -> set[str]:
     return {claim for row in rows if row.state == "queued" for claim in (row.name, row.sha256)}
 
 
-def _files(connection: Connection, job_id: str) -> tuple[JobFile, ...]:
-    count = chunk_rows.served_count(job_files.c.document_id)
+def _files(connection: Connection, job_ids: Sequence[str]) -> dict[str, tuple[JobFile, ...]]:
+    """The files of each of these jobs in order."""
     rows = connection.execute(
-        select(job_files, documents.c.pages, count.label("chunks"))
+        select(job_files, documents.c.pages, searched_chunks.served_count().label("chunks"))
         .join(documents, documents.c.id == job_files.c.document_id, isouter=True)
-        .where(job_files.c.job_id == job_id)
-        .order_by(job_files.c.position)
+        .join(knowledge_bases, knowledge_bases.c.id == documents.c.knowledge_base_id, isouter=True)
+        .where(job_files.c.job_id.in_(job_ids))
+        .order_by(job_files.c.job_id, job_files.c.position)
     )
-    return tuple(
-        JobFile(
-            row.name,
-            row.state,
-            row.document_id,
-            row.pages or 0,
-            row.chunks,
-            tuple(Problem(**problem) for problem in row.problems),
+    found: defaultdict[str, list[JobFile]] = defaultdict(list)
+    for row in rows:
+        problems = tuple(Problem(**problem) for problem in row.problems)
+        found[row.job_id].append(
+            JobFile(row.name, row.state, row.document_id, row.pages or 0, row.chunks, problems)
         )
-        for row in rows
-    )
+    return {job_id: tuple(files) for job_id, files in found.items()}

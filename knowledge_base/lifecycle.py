@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Row, delete, select, update
 
-from knowledge_base import chunk_rows, document_rows, name_rows, version_rows
+from knowledge_base import chunk_rows, chunk_values, document_rows, name_rows, searched_chunks, version_rows
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
 from knowledge_base.chunk_editing import Embed
 from knowledge_base.clock import now
@@ -93,8 +93,8 @@ class DocumentLifecycle:
         embedder = self._embedders.of(goal)
         with self._database.read() as connection:
             _row(connection, source.id, document_id)
-            rows = chunk_rows.document_chunks(connection, document_id)
-        vectors = self._embed([chunk_rows.to_chunk(row) for row in rows], embedder=embedder)
+            rows = searched_chunks.document_chunks(connection, document_id)
+        vectors = self._embed([chunk_values.to_chunk(row) for row in rows], embedder=embedder)
         return self._move(source, goal, document_id, vectors)
 
     def _move(

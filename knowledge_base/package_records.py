@@ -21,7 +21,7 @@ from pydantic import (
     ValidationError,
 )
 
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_values
 from knowledge_base.errors import InvalidNameError, PackageError
 from knowledge_base.names import document_name
 from knowledge_base.package_files import Manifest
@@ -129,7 +129,7 @@ class VersionRecord(_Record):
 
 
 class ChunkFields(_Record):
-    """A chunk without its place among the others; see `chunk_rows.to_values`."""
+    """A chunk without its place among the others; see `chunk_values.to_values`."""
 
     start: Count
     end: Count
@@ -143,7 +143,7 @@ class ChunkFields(_Record):
 
     def chunk(self) -> Chunk:
         """The chunk itself."""
-        return chunk_rows.from_values(self.model_dump(include=set(ChunkFields.model_fields)))
+        return chunk_values.from_values(self.model_dump(include=set(ChunkFields.model_fields)))
 
 
 class EditRecord(_Record):

@@ -12,7 +12,7 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -102,15 +102,17 @@ class PageLogs:
             with suppress(OSError):
                 each.unlink()
 
-    def sweep(self, wanted: Collection[str]) -> None:
-        """Forget the pages of files that no job is going to read, by their digests.
+    def sweep(self, wanted: Callable[[], Collection[str]]) -> None:
+        """Forget the pages of files that no job is going to read: their digests are not `wanted`.
 
         Those of the last day stay: a killed command line may be run again.
         """
         newest = time.time() - _SWEEP_AGE_SECONDS
         with suppress(OSError):
-            for path in self._folder.glob("*"):
-                if path.name.split("-")[0] not in wanted and path.stat().st_mtime < newest:
+            old = [path for path in self._folder.glob("*") if path.stat().st_mtime < newest]
+            kept = wanted() if old else ()  # mostly there is nothing to ask for
+            for path in old:
+                if path.name.split("-")[0] not in kept:
                     path.unlink(missing_ok=True)
 
     def size(self) -> int:

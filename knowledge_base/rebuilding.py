@@ -15,7 +15,14 @@ from typing import Any
 
 from sqlalchemy import Row, select
 
-from knowledge_base import chunk_editing, chunk_rows, document_rows, generation_rows
+from knowledge_base import (
+    chunk_editing,
+    chunk_rows,
+    chunk_values,
+    document_rows,
+    generation_rows,
+    searched_chunks,
+)
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey, note_change
 from knowledge_base.document_rows import PreparedDocument
 from knowledge_base.embedders import Embedders
@@ -142,7 +149,7 @@ class Rebuilder:
     def _index(self, key: KnowledgeBaseKey, number: int, embedder: str) -> None:
         """Bring a generation's index up to date, so that no search has to wait for it."""
         with self._database.read() as connection:
-            dimension = chunk_rows.dimension(connection, key.id, number)
+            dimension = searched_chunks.dimension(connection, key.id, number)
         if dimension is not None:
             self._indexes.index(replace(key, generation=number, embedder=embedder), dimension=dimension)
 
@@ -223,7 +230,7 @@ class Rebuilder:
             file = StoredFile(row.name, row.sha256, row.size, self._files.path(row.sha256))
             document = self._as_stored(row, file)
             texts = [*document.chunks, *self._catalogue.edited(key.id, file, document.chunks)]
-            hashes = {chunk_rows.search_hash(chunk) for chunk in texts}
+            hashes = {chunk_values.search_hash(chunk) for chunk in texts}
             with self._database.read() as connection:
                 vectors = chunk_rows.known_vectors(connection, hashes, kept.embedder)
             if hashes - vectors.keys():

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from knowledge_base import chunk_rows
+from knowledge_base import searched_chunks
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.diversity import diversify
 from knowledge_base.embedders import Embedders
@@ -131,14 +131,14 @@ class Retriever:
         database = self._catalogue.database
         try:
             with database.read() as connection:
-                return list(chunk_rows.hits(connection, scores).values()), 0
+                return list(searched_chunks.hits(connection, scores).values()), 0
         except CatalogueDamagedError:
             found: list[Hit] = []
             unreadable = 0
             for chunk_id, score in scores.items():
                 try:
                     with database.read() as connection:
-                        found.extend(chunk_rows.hits(connection, {chunk_id: score}).values())
+                        found.extend(searched_chunks.hits(connection, {chunk_id: score}).values())
                 except CatalogueDamagedError:
                     unreadable += 1
             logger.warning("the catalogue is damaged: %d passages of a search cannot be read", unreadable)
@@ -155,4 +155,4 @@ class Retriever:
         if document_ids is None:
             return None
         with self._catalogue.database.read() as connection:
-            return chunk_rows.document_chunk_ids(connection, document_ids)
+            return searched_chunks.document_chunk_ids(connection, document_ids)

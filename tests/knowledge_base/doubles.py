@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from knowledge_base import chunk_rows
+from knowledge_base import searched_chunks
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
@@ -186,7 +186,7 @@ class Home:
         """The chunks in the catalogue, by document name."""
         with self.database.read() as connection:
             return {
-                info.name: [row.text for row in chunk_rows.document_chunks(connection, info.id)]
+                info.name: [row.text for row in searched_chunks.document_chunks(connection, info.id)]
                 for info in self.catalogue.documents(self.key(knowledge_base).id)
             }
 

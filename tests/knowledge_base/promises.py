@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import text
 
 from app.service import Service
-from knowledge_base import chunk_rows
+from knowledge_base import searched_chunks
 from vectorstore.hybrid import HybridIndex
 
 _ORPHANS = {
@@ -61,8 +61,8 @@ def _indexes(service: Service, folder: Path) -> list[str]:
     keys = service._parts.catalogue.keys()
     for key in keys:
         with database.read() as connection:
-            wanted = chunk_rows.enabled_ids(connection, key.id, key.generation)
-            dimension = chunk_rows.dimension(connection, key.id, key.generation)
+            wanted = searched_chunks.enabled_ids(connection, key.id, key.generation)
+            dimension = searched_chunks.dimension(connection, key.id, key.generation)
             numbers = connection.execute(
                 text("SELECT number FROM generations WHERE knowledge_base_id = :id"), {"id": key.id}
             )

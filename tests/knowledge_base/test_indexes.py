@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from knowledge_base import chunk_changes, chunk_rows
+from knowledge_base import chunk_changes, searched_chunks
 from knowledge_base.indexes import IndexReport
 from knowledge_base.tables import chunks, knowledge_bases
 from knowledge_base.types import Hit
@@ -190,13 +190,13 @@ def test_an_index_that_cannot_be_changed_is_made_anew(home: Home, monkeypatch: p
 def test_a_small_commit_looks_at_what_changed_only(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     home.add("k", TEXTS)
     compared: list[object] = []
-    enabled_ids = chunk_rows.enabled_ids
+    enabled_ids = searched_chunks.enabled_ids
 
     def watch(*where: Any, among: Any = None) -> set[int]:
         compared.append(None if among is None else len(among))
         return enabled_ids(*where, among=among)
 
-    monkeypatch.setattr(chunk_rows, "enabled_ids", watch)
+    monkeypatch.setattr(searched_chunks, "enabled_ids", watch)
     home.add("k", {"new.md": "新增的条款。"})
     (gone,) = [info for info in home.catalogue.documents(home.key("k").id) if info.name == "1.md"]
     home.delete("k", gone.id)
@@ -228,7 +228,7 @@ def test_a_chunk_changed_or_disabled_under_its_id_is_taken_in(home: Home) -> Non
     assert again.found("8004", "k") == set()
     index = again.indexes.index(again.key("k"), dimension=64)
     with again.database.read() as connection:
-        assert index.ids() == chunk_rows.enabled_ids(connection, again.key("k").id, 0)
+        assert index.ids() == searched_chunks.enabled_ids(connection, again.key("k").id, 0)
     again.close()
 
 
@@ -236,7 +236,7 @@ def test_the_log_of_changes_covers_what_goes_with_a_document(home: Home) -> None
     home.add("k", TEXTS)
     with home.database.read() as connection:
         before = chunk_changes.last(connection)
-        all_ids = chunk_rows.enabled_ids(connection, 1, 0)
+        all_ids = searched_chunks.enabled_ids(connection, 1, 0)
     for info in home.catalogue.documents(home.key("k").id):
         home.catalogue.delete_document(home.key("k").id, info.id)
     with home.database.write() as connection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from knowledge_base import chunk_rows
+from knowledge_base import chunk_rows, chunk_values, searched_chunks
 from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
 from loaders.document import Chunk
@@ -46,12 +46,12 @@ def test_what_chunks_share_is_not_said_twice(home: Home) -> None:
             home.key("甲").id,
             document.id,
             [chunk_rows.PlacedChunk(chunk) for chunk in chunks],
-            {chunk_rows.search_hash(c): vector for c, vector in zip(chunks, vectors, strict=True)},
+            {chunk_values.search_hash(c): vector for c, vector in zip(chunks, vectors, strict=True)},
             embedder=home.embedder.fingerprint,
             generation=0,
         )
-        ids = [row.id for row in chunk_rows.document_chunks(connection, document.id)]
-        hits = chunk_rows.hits(connection, dict.fromkeys(ids, (0.5, 0.5, 0.5)))
+        ids = [row.id for row in searched_chunks.document_chunks(connection, document.id)]
+        hits = searched_chunks.hits(connection, dict.fromkeys(ids, (0.5, 0.5, 0.5)))
         found = with_neighbours(connection, [hits[id] for id in reversed(ids)])
     assert [(hit.before, hit.text, hit.after) for hit in found] == [
         ("四五", "六七八九十", ""),
