@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from benchmarks.process_tree import TreeMemory
+from app.bench.process_tree import TreeMemory
 from benchmarks.scans import layouts
 from benchmarks.scans.faces import FACES, missing_packages
 from benchmarks.scans.office_texts import PROSE, TABLES

@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from app.bench.process_tree import processor_seconds
 from app.composition import build_service
 from app.settings import load_settings
-from benchmarks.process_tree import processor_seconds
 from models.e5_conversion import ensure_default_model
 
 Took = tuple[float, float]

@@ -49,7 +49,7 @@ def bench_retrieval(output: Output, **options: Any) -> None:
     """各规模下的检索耗时 / Latency of a search by size of the collection."""
     from app.bench.retrieval import measure_retrieval
 
-    _measure_sizes(output, measure_retrieval, **options)
+    _measure_sizes(output, measure_retrieval, drawn="LATENCIES", **options)
 
 
 @bench.command("index")
@@ -59,7 +59,7 @@ def bench_index(output: Output, **options: Any) -> None:
     """建立与更新索引的耗时和内存 / Time and memory of building and changing an index."""
     from app.bench.indexing import measure_index
 
-    _measure_sizes(output, measure_index, **options)
+    _measure_sizes(output, measure_index, drawn="BUILDING", **options)
 
 
 @bench.command("embed")
@@ -93,6 +93,7 @@ def _measure_sizes(
     output: Output,
     measure: Callable[..., dict[str, Any]],
     *,
+    drawn: str,
     sizes: str | None,
     quick: bool,
     rivals_up_to: int,
@@ -116,9 +117,9 @@ def _measure_sizes(
     output.note("")
     growth, missed = exponents(rows), misses(rows)
     if plot is not None:
-        from app.bench.plot import plot_latencies
+        from app.bench import plot as plots
 
-        plot.write_text(plot_latencies(rows), encoding="utf-8")
+        plot.write_text(plots.draw(getattr(plots, drawn), rows), encoding="utf-8")
     text = [markdown(rows), "", *(f"{name} ~ n^{power}" for name, power in growth.items()), *missed]
     if rivals.missing():
         text.append(f"not installed: {', '.join(rivals.missing())}; pip install 'zhiwen[dev]'")

@@ -14,7 +14,7 @@ from app.bench import rivals
 from app.bench.collection import Collection, Nearest, Source, read_source, read_texts
 from app.bench.indexing import measure_index
 from app.bench.measuring import growth_exponent, latencies, rounded
-from app.bench.plot import plot_latencies
+from app.bench.plot import LATENCIES, draw
 from app.bench.retrieval import measure_retrieval
 from app.bench.tables import exponents, markdown, misses
 from app.cli.main import main
@@ -104,11 +104,11 @@ def test_table_and_missed_bars() -> None:
 
 def test_the_plot_is_an_svg_with_text() -> None:
     rows = [{"size": size, "hybrid_p50_ms": size**0.5} for size in (100, 10_000)]
-    plot = plot_latencies(rows)
+    plot = draw(LATENCIES, rows)
     assert "<svg" in plot
     assert "hybrid search: n^0.50" in plot
     assert "keyword arm" not in plot
-    assert plot == plot_latencies(rows)
+    assert plot == draw(LATENCIES, rows)
 
 
 @pytest.mark.skipif(bool(rivals.missing()), reason="the rivals are not installed")
