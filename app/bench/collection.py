@@ -95,6 +95,7 @@ class Collection:
     """
 
     def __init__(self, source: Source, *, seed: int = 0) -> None:
+        self._seed = seed
         self._random = np.random.default_rng(seed)
         self._vectors = source.vectors
         centred = source.vectors - source.vectors.mean(axis=0)
@@ -128,9 +129,13 @@ class Collection:
         mixed += self._random.normal(size=(count, len(self._noise))).astype(np.float32) @ self._noise
         return np.asarray(mixed / np.linalg.norm(mixed, axis=1, keepdims=True), dtype=np.float32)
 
-    def batches(self, size: int) -> Iterator[tuple[range, list[str], np.ndarray]]:
-        """`size` chunks as ids, texts and vectors, in batches."""
-        for first in range(0, size, BATCH):
+    def batches(self, size: int, *, start: int = 0) -> Iterator[tuple[range, list[str], np.ndarray]]:
+        """The chunks from `start`, a multiple of `BATCH`, up to `size` as ids, texts and vectors, in batches.
+
+        A chunk is the same wherever one begins, so that a collection can be built in stages.
+        """
+        for first in range(start, size, BATCH):
+            self._random = np.random.default_rng((self._seed, first))
             count = min(BATCH, size - first)
             yield range(first, first + count), self.texts(count), self.vectors(count)
 
@@ -141,14 +146,14 @@ class Nearest:
     def __init__(self, questions: np.ndarray, k: int) -> None:
         self._questions = questions
         self._k = k
-        self._scores = np.empty((len(questions), 0), dtype=np.float32)
+        self.scores = np.empty((len(questions), 0), dtype=np.float32)
         self.ids = np.empty((len(questions), 0), dtype=np.int64)
         """Shape (questions, k), nearest first."""
 
     def update(self, ids: Sequence[int], vectors: np.ndarray) -> None:
         """Look at more of them."""
-        scores = np.hstack([self._scores, self._questions @ vectors.T])
+        scores = np.hstack([self.scores, self._questions @ vectors.T])
         names = np.hstack([self.ids, np.broadcast_to(np.asarray(ids), (len(self._questions), len(ids)))])
         best = np.argsort(-scores, axis=1)[:, : self._k]
-        self._scores = np.take_along_axis(scores, best, axis=1)
+        self.scores = np.take_along_axis(scores, best, axis=1)
         self.ids = np.take_along_axis(names, best, axis=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from app.bench import rivals
 from app.bench.collection import LENGTHS, Collection, Nearest, Source
 from app.bench.measuring import Progress, in_a_process, latencies, rounded
+from app.bench.stages import grown
 from vectorstore.chinese import fold
 from vectorstore.hybrid import HybridIndex
 from vectorstore.lexical import question as lexical_question
@@ -23,11 +25,18 @@ BM25_UP_TO = 5_000
 
 
 def measure_retrieval(
-    size: int, source: Source, *, rounds: int = ROUNDS, rivals_up_to: int = 200_000, progress: Progress
+    size: int,
+    source: Source,
+    *,
+    rounds: int = ROUNDS,
+    rivals_up_to: int = 200_000,
+    keep: Path | None = None,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Search `size` chunks, ours and the rivals' in turn; times in milliseconds.
 
-    Embedding the question is not counted on either side.
+    Embedding the question is not counted on either side. With a folder to `keep` it in, a collection
+    too large for the rivals is built in stages that a later run goes on with.
     """
     return in_a_process(
         _measure,
@@ -35,25 +44,20 @@ def measure_retrieval(
         source,
         rounds=rounds,
         with_rivals=size <= rivals_up_to and not rivals.missing(),
+        keep=keep if size > rivals_up_to else None,
         progress=progress,
     )
 
 
 def _measure(
-    size: int, source: Source, *, rounds: int, with_rivals: bool, progress: Progress
+    size: int, source: Source, *, rounds: int, with_rivals: bool, keep: Path | None, progress: Progress
 ) -> dict[str, Any]:
-    index = HybridIndex(source.vectors.shape[1])
     store = rivals.LangChainFaiss(source.vectors.shape[1]) if with_rivals else None
     questions, vectors = source.questions, source.question_vectors
-    exact = Nearest(vectors, K)
-    for ids, texts, rows in Collection(source).batches(size):
-        progress(f"{size}: build {ids.stop}/{size}")
-        index.add(ids, texts, rows)
-        exact.update(ids, rows)
-        if store is not None:
-            store.add(ids, texts, rows)
-    progress(f"{size}: train")
-    index.wait()
+    if keep is not None:
+        index, exact = grown(size, source, K, folder=keep, progress=progress)
+    else:
+        index, exact = _built(size, source, store, progress)
     terms = [lexical_question(fold(text), lambda _: 1.0).selective for text in questions]
     tasks: dict[str, Callable[[int], object]] = {
         "hybrid": lambda i: index.search(questions[i], vectors[i], k=K),
@@ -77,6 +81,21 @@ def _measure(
         result |= latencies(slow, min(SLOW_QUESTIONS, len(questions)), rounds=1)
         result["keyword_speedup"] = result["jieba_bm25_p50_cpu_ms"] / result["keyword_p50_cpu_ms"]
     return rounded(result)
+
+
+def _built(
+    size: int, source: Source, store: rivals.LangChainFaiss | None, progress: Progress
+) -> tuple[HybridIndex, Nearest]:
+    index, exact = HybridIndex(source.vectors.shape[1]), Nearest(source.question_vectors, K)
+    for ids, texts, rows in Collection(source).batches(size):
+        progress(f"{size}: build {ids.stop}/{size}")
+        index.add(ids, texts, rows)
+        exact.update(ids, rows)
+        if store is not None:
+            store.add(ids, texts, rows)
+    progress(f"{size}: train")
+    index.wait()
+    return index, exact
 
 
 def _overlap(found: list[list[int]], exact: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,13 +44,17 @@ def _by_size(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @bench.command("retrieval")
+@click.option(
+    "--keep", is_flag=True, help="分段建立并保留对照以外的大规模索引 / keep large indexes, built in stages"
+)
 @_by_size
 @output_options
-def bench_retrieval(output: Output, **options: Any) -> None:
+def bench_retrieval(output: Output, keep: bool, **options: Any) -> None:
     """各规模下的检索耗时 / Latency of a search by size of the collection."""
     from app.bench.retrieval import measure_retrieval
 
-    _measure_sizes(output, measure_retrieval, drawn="LATENCIES", **options)
+    folder = _cache(output) if keep else None
+    _measure_sizes(output, partial(measure_retrieval, keep=folder), drawn="LATENCIES", **options)
 
 
 @bench.command("index")
@@ -146,7 +151,11 @@ def _source(output: Output, questions: tuple[Path, ...]) -> Source:
         device=settings.embedder.device,
         threads=settings.embedder.threads,
     )
-    return read_source(embedder, questions, cache=settings.data_dir / "cache" / "bench", progress=output.note)
+    return read_source(embedder, questions, cache=_cache(output), progress=output.note)
+
+
+def _cache(output: Output) -> Path:
+    return output.settings().data_dir / "cache" / "bench"
 
 
 def _sizes(text: str) -> list[int]:

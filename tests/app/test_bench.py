@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.bench import rivals
+from app.bench import collection, rivals, stages
 from app.bench.collection import Collection, Nearest, Source, read_source, read_texts
 from app.bench.indexing import measure_index
 from app.bench.measuring import growth_exponent, latencies, rounded
@@ -48,6 +48,10 @@ def test_a_collection_is_the_same_for_the_same_seed(source: Source) -> None:
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
     assert [len(batch[0]) for batch in Collection(source).batches(10_001)] == [10_000, 1]
+    whole = list(Collection(source).batches(20_000))
+    ((ids, texts, vectors),) = Collection(source).batches(20_000, start=10_000)
+    assert (ids, texts) == (whole[1][0], whole[1][1])
+    assert np.array_equal(vectors, whole[1][2])
 
 
 def test_the_nearest_over_batches_are_those_over_all(source: Source) -> None:
@@ -149,6 +153,33 @@ def test_a_small_collection_is_searched_beside_the_rivals(source: Source) -> Non
     for name in ("hybrid", "dense", "keyword", "langchain_faiss", "jieba_bm25"):
         assert 0 < figures[f"{name}_p50_ms"] <= figures[f"{name}_p95_ms"]
     assert figures["keyword_speedup"] > 1
+
+
+def test_a_collection_that_is_kept_goes_on_where_it_ended(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collection, "BATCH", 50)
+    monkeypatch.setattr(stages, "BATCH", 50)
+    steps: list[str] = []
+    options: dict[str, Any] = {"folder": tmp_path, "stage": 100, "progress": steps.append}
+
+    def interrupt(step: str) -> None:
+        if step == "200: build 200/200":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stages.grown(200, source, 3, **{**options, "progress": interrupt})
+    index, exact = stages.grown(200, source, 3, **options)
+    assert steps == ["200: build 150/200", "200: build 200/200", "200: train"]
+    rows = np.concatenate([rows for _, _, rows in Collection(source).batches(200)])
+    assert len(index) == 200
+    assert exact.ids[0].tolist() == np.argsort(-(rows @ source.question_vectors[0]))[:3].tolist()
+    steps.clear()
+    assert len(stages.grown(200, source, 3, **options)[0]) == 200
+    assert len(stages.grown(80, source, 3, **options)[0]) == 80
+    assert steps == ["200: train", "80: build 50/80", "80: build 80/80", "80: train"]
+    assert len(stages.grown(200, source, 3, **options)[0]) == 200
+    assert steps[4:] == ["200: train"]
 
 
 def test_a_small_index_is_built_and_changed_without_rivals(source: Source) -> None:
