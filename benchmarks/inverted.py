@@ -51,7 +51,7 @@ def crossing(size: int, source: Source) -> dict[str, Any]:
 
 
 def replaced(size: int, source: Source) -> dict[str, Any]:
-    """Recall before and after `SHARE` of an index were replaced, without training anew.
+    """Recall before and after `SHARE` of an index were replaced; its size stays, so it is not trained anew.
 
     The new entries lie elsewhere: they are made of one half of the passages, all others of both.
     """
@@ -67,7 +67,6 @@ def replaced(size: int, source: Source) -> dict[str, Any]:
         source.question_vectors,
     )
     new = np.concatenate([rows for _, _, rows in Collection(half, seed=1).batches(count)])
-    trained = index._inverted
     with Stopwatch() as changing:
         for start in range(0, count, BATCH):
             index.remove(old[start : start + BATCH].tolist())
@@ -78,7 +77,6 @@ def replaced(size: int, source: Source) -> dict[str, Any]:
         kept = [i not in gone for i in ids]
         after.update([i for i in ids if i not in gone], rows[kept])
     after.update(range(size, size + count), new)
-    assert index._inverted is trained
     return rounded(
         {
             "size": size,
