@@ -14,10 +14,10 @@ from loaders.errors import DamagedFileError, EncryptedFileError
 from loaders.layout import TextLine
 from loaders.ocr_pages import move_block, read_picture
 from loaders.paragraphs import HeadingRule, PageFrame, build_blocks
+from loaders.pdf_drawing import Picture
 from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, squeeze, titles_by_page
 from loaders.pdf_quality import garbled, pictures_to_read, wants_ocr
-from loaders.pdf_tables import TableReader
-from loaders.pdf_text import PDFIUM_LOCK, PageContent, Picture, read_content
+from loaders.pdf_text import PDFIUM_LOCK, PageContent, read_content
 from loaders.running import drop_running_lines, join_across_pages
 from loaders.signatures import signature
 
@@ -28,7 +28,6 @@ _SAMPLED_PAGES = 12
 _DPI = 200
 _MOST_PIXELS = 20_000_000
 _MOST_BOOKMARKS = 5_000
-_MOST_PATHS = 4_000
 _TAIL = 8 * 1024
 
 
@@ -47,19 +46,17 @@ class PdfLoader(Loader):
         """The pages from `options.first_page` on; one that cannot be read has a problem."""
         _check_end(path)
         document = _open(path)
-        tables = TableReader(path)
         try:
             with PDFIUM_LOCK:
                 total = len(document)
             options.check_pages(total)
-            reader = _PageReader(document, tables, options)
+            reader = _PageReader(document, options)
             for number in range(options.first_page, total + 1):
                 options.check_cancelled()
                 page = reader.read(number)
                 options.page_done(number, total)
                 yield page
         finally:
-            tables.close()
             with PDFIUM_LOCK:
                 document.close()
 
@@ -101,9 +98,8 @@ class _Outline:
 class _PageReader:
     """Reads the pages of one open document, one at a time."""
 
-    def __init__(self, document: Any, tables: TableReader, options: LoadOptions) -> None:
+    def __init__(self, document: Any, options: LoadOptions) -> None:
         self._document = document
-        self._tables = tables
         self._options = options
         self._seen: set[tuple[int, ...]] = set()
         bookmarks = self._bookmarks()
@@ -117,21 +113,14 @@ class _PageReader:
         """One page, with a problem instead of its text where it cannot be read."""
         path = () if self._outline.inline else path_at(self._outline.bookmarks, number)
         try:
-            with PDFIUM_LOCK:
-                page = self._document[number - 1]
-                try:
-                    content = read_content(page)
-                finally:
-                    page.close()
+            content = self._sampled.pop(number, None) or self._content(number)
         except Exception as error:
             return Page(number, problems=(_damaged(number, error),), heading_path=path)
         frame = PageFrame(number=number, width=content.width, height=content.height)
         if wants_ocr(content):
             return self._recognise(content, frame, path)
-        lines = list(content.lines)
+        lines = [*content.outside, *(table.stand_in(frame) for table in content.tables)]
         problems: list[Problem] = []
-        if content.rules and content.paths <= _MOST_PATHS:
-            lines = _with_objects(lines, self._tables.tables(frame))
         if self._options.ocr is not None:
             found, problems = self._read_pictures(content, frame)
             lines = [*lines, *found]
@@ -258,20 +247,6 @@ class _PageReader:
 
 def _damaged(number: int, error: Exception) -> Problem:
     return Problem("damaged_page", f"The page cannot be read: {error}", number)
-
-
-def _with_objects(lines: Sequence[TextLine], objects: Sequence[TextLine]) -> list[TextLine]:
-    """The lines outside the objects, and the objects."""
-    outside = [
-        line
-        for line in lines
-        if not any(
-            item.x0 - 1 <= (line.x0 + line.x1) / 2 <= item.x1 + 1
-            and item.y0 - 1 <= line.middle <= item.y1 + 1
-            for item in objects
-        )
-    ]
-    return [*outside, *objects]
 
 
 def _stand_in(picture: Picture, blocks: Sequence[Any], frame: PageFrame) -> TextLine:

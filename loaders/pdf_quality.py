@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from loaders.pdf_text import PageContent, Picture
+from loaders.pdf_drawing import Picture
+from loaders.pdf_text import DRAWN_TEXT_PATHS, PageContent
 
 _CHINESE = re.compile("[\u4e00-\u9fff]")
 _ACCENTED = re.compile("[\u00a1-\u00ff]")
@@ -16,7 +17,6 @@ _SIGN_SHARE = 0.3
 _GARBLED_SHARE = 0.15
 _COVERING = 0.75
 _POOR_CHARACTERS = 50
-_DRAWN_TEXT_PATHS = 60
 _SMALLEST_SHARE = 0.025
 _SMALLEST_SIDE = 30.0
 _SMALLEST_PIXELS = (60, 24)
@@ -65,7 +65,7 @@ def wants_ocr(content: PageContent) -> bool:
             content.width * content.height
         )
         # Text may also be drawn as outlines.
-        return share >= 0.01 or content.paths >= _DRAWN_TEXT_PATHS
+        return share >= 0.01 or content.paths >= DRAWN_TEXT_PATHS
     return content.covered() >= _COVERING and content.characters < _POOR_CHARACTERS
 
 

@@ -1,110 +1,163 @@
-"""Ruled tables of a PDF, through pdfplumber, which is slow and asked only where rules are drawn."""
+"""Ruled tables of a PDF page: pdfplumber's geometry over the lines that pdfium found.
+
+pdfplumber's own way to those lines, through pdfminer, takes more time than all the rest of a page.
+"""
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from loaders.cleaning import clean_line, glue, unify
-from loaders.document import Block, Box
-from loaders.layout import TextLine
-from loaders.paragraphs import PageFrame, table_block
+from loaders.document import Block, BlockKind, Line
+from loaders.layout import TextLine, is_field
+from loaders.paragraphs import PageFrame
+from loaders.pdf_drawing import Edge
+from loaders.tabular import Spanned, row_text, table_header
 
 _LONGEST_CELL = 600
-_log = logging.getLogger(__name__)
+_LEAST_FILLED = 0.3
+# pdfplumber's defaults, in points.
+_SNAP = 3.0
+_SHORTEST = 3.0
+_MEET = 3.0
+_MOST_CROSSINGS = 250_000
+
+Cell = tuple[float, float, float, float]
 
 
-class TableReader:
-    """Finds the tables of one file's pages. Opens the file when it is first asked."""
+class Grid:
+    """The cells of one table, as rows and columns; a merged cell takes up several places."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._pdf: Any = None
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = cells
+        self._xs = sorted({x for cell in cells for x in (cell[0], cell[2])})
+        self._ys = sorted({y for cell in cells for y in (cell[1], cell[3])})
+        self._places: dict[tuple[int, int], int] = {}
+        for number, (x0, y0, x1, y1) in enumerate(cells):
+            for row in range(self._ys.index(y0), self._ys.index(y1)):
+                for column in range(self._xs.index(x0), self._xs.index(x1)):
+                    self._places[row, column] = number
 
-    def tables(self, frame: PageFrame) -> list[TextLine]:
-        """The tables of a page, each as a stand-in line with its block. None when they cannot be read."""
-        try:
-            return self._read(frame)
-        except Exception as error:
-            _log.debug("Tables of page %d cannot be read: %s", frame.number, error)
-            return []
+    @property
+    def box(self) -> Cell:
+        """The sides (x0, y0, x1, y1) of the whole table."""
+        return self._xs[0], self._ys[0], self._xs[-1], self._ys[-1]
 
-    def close(self) -> None:
-        """Close the file."""
-        if self._pdf is not None:
-            self._pdf.close()
+    def cell_at(self, x: float, y: float) -> int | None:
+        """The number of the cell that holds a point."""
+        return self._places.get((bisect_right(self._ys, y) - 1, bisect_right(self._xs, x) - 1))
 
-    def _read(self, frame: PageFrame) -> list[TextLine]:
-        import pdfplumber
+    def rows(self, texts: Sequence[str]) -> Iterator[tuple[list[str], float, float]]:
+        """The rows of the cells' texts, with upper and lower side.
 
-        if self._pdf is None:
-            self._pdf = pdfplumber.open(self._path)
-        page = self._pdf.pages[frame.number - 1]
-        try:
-            left, top = page.bbox[:2]
-            found = []
-            for table in page.find_tables():
-                block = _block(table, frame, left, top)
-                if block is not None:
-                    x0, y0, x1, y1 = table.bbox
-                    found.append(
-                        TextLine(
-                            text="",
-                            x0=x0 - left,
-                            y0=y0 - top,
-                            x1=x1 - left,
-                            y1=y1 - top,
-                            size=10.0,
-                            blocks=(block,),
-                        )
-                    )
-            return found
-        finally:
-            page.close()
+        A cell that spans rows is repeated in each of them; one that spans columns is `Spanned` in the
+        further ones.
+        """
+        for row, (upper, lower) in enumerate(zip(self._ys, self._ys[1:], strict=False)):
+            values: list[str] = []
+            before: int | None = None
+            for column in range(len(self._xs) - 1):
+                number = self._places.get((row, column))
+                text = "" if number is None else texts[number]
+                values.append(Spanned(text) if number is not None and number == before else text)
+                before = number
+            yield values, upper, lower
 
 
-def _block(table: Any, frame: PageFrame, left: float, top: float) -> Block | None:
-    cells = [[_cell(text) for text in row] for row in table.extract()]
-    columns = max((len(row) for row in cells), default=0)
-    filled = sum(bool(cell) for row in cells for cell in row)
-    if len(cells) < 2 or columns < 2 or filled < 0.3 * len(cells) * columns:
+@dataclass(frozen=True, slots=True)
+class RuledTable:
+    """A table's place in points, and its rows of cells with upper and lower side, from the top."""
+
+    box: Cell
+    rows: tuple[tuple[tuple[str, ...], float, float], ...]
+
+    def stand_in(self, frame: PageFrame) -> TextLine:
+        """A line that stands in for the table among the lines of its page."""
+        x0, y0, x1, y1 = self.box
+        return TextLine(text="", x0=x0, y0=y0, x1=x1, y1=y1, size=10.0, blocks=tuple(self._blocks(frame)))
+
+    def _blocks(self, frame: PageFrame) -> Iterator[Block]:
+        """A title over all columns, the table, a note over all columns."""
+        first, last = 0, len(self.rows)
+        while first < last and _spans_all(self.rows[first][0]):
+            yield self._block(frame, first, first + 1)
+            first += 1
+        while last > first and _spans_all(self.rows[last - 1][0]):
+            last -= 1
+        if first < last:
+            yield self._block(frame, first, last)
+        for index in range(last, len(self.rows)):
+            yield self._block(frame, index, index + 1)
+
+    def _block(self, frame: PageFrame, first: int, last: int) -> Block:
+        rows = self.rows[first:last]
+        header, used = "", 0
+        if len(rows) > 1 and not any(map(is_field, rows[0][0])):
+            header, used = table_header([cells for cells, _, _ in rows])
+        x0, _, x1, _ = self.box
+        lines, texts, offset = [], [], 0
+        for cells, upper, lower in rows[used:]:
+            text = row_text(cells)
+            lines.append(Line(offset, offset + len(text), frame.box(x0, upper, x1, lower)))
+            texts.append(text)
+            offset += len(text) + 1
+        kind: BlockKind = "paragraph" if len(rows) == 1 and _spans_all(rows[0][0]) else "table"
+        return Block("\n".join(texts), kind, lines=tuple(lines), header=header)
+
+
+def _spans_all(cells: Sequence[str]) -> bool:
+    """Whether a row is one cell over all columns, as a title above a table or a note below it."""
+    return bool(cells[0]) and all(type(cell) is Spanned for cell in cells[1:])
+
+
+def find_grids(edges: Iterable[Edge]) -> list[Grid]:
+    """The tables that straight lines of a page make, from the top.
+
+    What crossing lines enclose are cells, and cells that touch are a table, as in Nurminen,
+    "Algorithmic extraction of data in tables in PDF documents" (2013), which pdfplumber follows.
+    """
+    from pdfplumber import table
+    from pdfplumber.utils import filter_edges
+
+    found = [
+        {
+            "orientation": "v" if edge.upright else "h", "object_type": "line",
+            "x0": edge.x0, "x1": edge.x1, "top": edge.y0, "bottom": edge.y1,
+            "width": edge.x1 - edge.x0, "height": edge.y1 - edge.y0,
+        }
+        for edge in edges
+    ]  # fmt: skip
+    if not _both_ways(found):
+        return []
+    merged = filter_edges(table.merge_edges(found, _SNAP, _SNAP, _SNAP, _SNAP), min_length=_SHORTEST)
+    if not _both_ways(merged):
+        return []
+    cells = table.intersections_to_cells(table.edges_to_intersections(merged, _MEET, _MEET))
+    return [Grid(group) for group in table.cells_to_tables(cells)]
+
+
+def _both_ways(edges: Sequence[Any]) -> bool:
+    """Whether there are lines enough for a table, and not so many that it is a drawing."""
+    upright = sum(edge["orientation"] == "v" for edge in edges)
+    level = len(edges) - upright
+    return upright >= 2 and level >= 2 and upright * level <= _MOST_CROSSINGS
+
+
+def ruled_table(grid: Grid, texts: Sequence[str]) -> RuledTable | None:
+    """The table of a grid with the texts of its cells, or None where it is rather a frame of running text."""
+    rows = [row for row in grid.rows(texts) if any(row[0])]
+    used = [
+        column
+        for column in range(len(rows[0][0]) if rows else 0)
+        if any(cells[column] and type(cells[column]) is not Spanned for cells, _, _ in rows)
+    ]
+    if len(rows) < 2 or len(used) < 2:
         return None
-    # Frames around whole paragraphs are layout.
-    if max(len(cell) for row in cells for cell in row) > _LONGEST_CELL:
+    places = len(rows) * len(used)
+    filled = sum(bool(cells[column]) for cells, _, _ in rows for column in used)
+    if filled < _LEAST_FILLED * places or max(map(len, texts)) > _LONGEST_CELL:
         return None
-    _fill_merged(table, cells)
-    texts: list[str] = []
-    boxes: list[Box | None] = []
-    kept: list[list[str]] = []
-    for row, values in zip(table.rows, cells, strict=True):
-        if any(values):
-            x0, y0, x1, y1 = row.bbox
-            texts.append(" | ".join(values))
-            boxes.append(frame.box(x0 - left, y0 - top, x1 - left, y1 - top))
-            kept.append(values)
-    return table_block(texts, boxes, kept) if texts else None
-
-
-def _fill_merged(table: Any, cells: list[list[str]]) -> None:
-    """Repeat the text of a cell that spans several rows in each of them."""
-    rows = table.rows
-    for index in range(1, len(rows)):
-        for column, own in enumerate(rows[index].cells):
-            if own is not None:
-                continue
-            for above in range(index - 1, -1, -1):
-                cell = rows[above].cells[column] if column < len(rows[above].cells) else None
-                if cell is not None:
-                    if cell[3] > rows[index].bbox[1] + 1:
-                        cells[index][column] = cells[above][column]
-                    break
-
-
-def _cell(text: str | None) -> str:
-    joined = ""
-    for line in (text or "").split("\n"):
-        line = unify(clean_line(line))
-        drop, joint = glue(joined, line)
-        joined = joined[: len(joined) - drop] + joint + line
-    return joined.replace(" | ", " ¦ ")
+    kept = tuple((tuple(cells[column] for column in used), upper, lower) for cells, upper, lower in rows)
+    return RuledTable(grid.box, kept)

@@ -1,4 +1,4 @@
-"""Text, pictures and rules of a PDF page, through pdfium.
+"""What stands on a PDF page, through pdfium: its text in lines, its ruled tables, its pictures.
 
 pdfium is not safe to be used from two threads: callers hold `PDFIUM_LOCK`.
 """
@@ -9,30 +9,28 @@ import ctypes
 import math
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loaders.cleaning import clean_line, unify
-from loaders.layout import TextLine
+from loaders.cleaning import clean_line, glue, unify
+from loaders.layout import TextLine, rows
+from loaders.pdf_drawing import Drawing, Picture, Plane, read_drawing
+from loaders.pdf_tables import Grid, RuledTable, find_grids, ruled_table
 
 PDFIUM_LOCK = threading.RLock()
 
-_DEVICE = 1_000_000
-_MOST_OBJECTS = 20_000
 _BOLD = re.compile(r"bold|heavy|black|semibold|demi|simhei|heiti|黑体", re.IGNORECASE)
 _BAD = re.compile("[\ufffd\ue000-\uf8ff\x00-\x08\x0e-\x1f\U000f0000-\U0010ffff]")
+_WHITE = 250
+# In points: smaller text is not there to be read.
+_SMALLEST_TEXT = 1.0
+DRAWN_TEXT_PATHS = 60
+"""A page with so many shapes may have its text drawn as outlines."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
-    """A picture on a page: its place in points from the top left corner, its size in pixels."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    pixels: tuple[int, int]
+Glyph = tuple[int, str, float, float, float, float]
+"""A character: its number in pdfium's text, itself, and its sides x0, y0, x1, y1. A space has those of
+the character before it, as does a line feed, which ends a line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +40,10 @@ class PageContent:
     width: float
     height: float
     lines: tuple[TextLine, ...]
+    """All text of the page that can be seen."""
+    tables: tuple[RuledTable, ...] = ()
+    outside: tuple[TextLine, ...]
+    """The text that is in none of the tables."""
     pictures: tuple[Picture, ...]
     characters: int
     """Characters of the text layer, white space left out."""
@@ -49,8 +51,6 @@ class PageContent:
     """Those among them that mean nothing: no Unicode value, private use, control codes."""
     paths: int
     """Number of drawn lines and shapes."""
-    rules: int
-    """Those among them that may be the lines of a table."""
 
     def covered(self) -> float:
         """The share of the page under its largest picture."""
@@ -61,128 +61,188 @@ def _area(picture: Picture) -> float:
     return max(0.0, picture.x1 - picture.x0) * max(0.0, picture.y1 - picture.y0)
 
 
-class _Plane:
-    """Maps pdfium's page coordinates, which know no rotation, to points from the top left corner."""
-
-    def __init__(self, page: Any) -> None:
-        import pypdfium2.raw as raw
-
-        self.width, self.height = (max(1.0, side) for side in page.get_size())
-        corners = []
-        for x, y in ((0.0, 0.0), (1000.0, 0.0), (0.0, 1000.0)):
-            across, down = ctypes.c_int(), ctypes.c_int()
-            raw.FPDF_PageToDevice(page, 0, 0, _DEVICE, _DEVICE, 0, x, y, across, down)
-            corners.append((across.value * self.width / _DEVICE, down.value * self.height / _DEVICE))
-        (self._x, self._y), (ax, ay), (bx, by) = corners
-        self._ax, self._ay = (ax - self._x) / 1000, (ay - self._y) / 1000
-        self._bx, self._by = (bx - self._x) / 1000, (by - self._y) / 1000
-
-    def rectangle(
-        self, left: float, bottom: float, right: float, top: float
-    ) -> tuple[float, float, float, float]:
-        x0, x1 = (self._x + self._ax * x + self._bx * y for x, y in ((left, bottom), (right, top)))
-        y0, y1 = (self._y + self._ay * x + self._by * y for x, y in ((left, bottom), (right, top)))
-        return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
-
-
 def read_content(page: Any) -> PageContent:
     """Read a pdfium page. Raises whatever pdfium raises on a broken one."""
-    plane = _Plane(page)
-    lines, characters, bad = _read_lines(page, plane)
-    pictures, paths, rules = _read_objects(page, plane)
-    return PageContent(
-        width=plane.width,
-        height=plane.height,
-        lines=tuple(lines),
-        pictures=tuple(pictures),
-        characters=characters,
-        bad_characters=bad,
-        paths=paths,
-        rules=rules,
-    )
-
-
-def _read_lines(page: Any, plane: _Plane) -> tuple[list[TextLine], int, int]:
-    import pypdfium2.raw as raw
-
+    plane = Plane(page)
+    drawing = read_drawing(page, plane)
     textpage = page.get_textpage()
     try:
-        count = textpage.count_chars()
-        lines: list[TextLine] = []
-        characters = bad = 0
-        box = raw.FS_RECTF()
+        glyphs = list(_glyphs(textpage, plane))
+        reader = _LineReader(textpage, drawing)
+        lines = reader.lines(glyphs)
+        characters, bad = reader.characters, reader.bad
+        tables, outside = _tables(reader, glyphs, find_grids(drawing.edges)) if lines else ((), None)
+        return PageContent(
+            width=plane.width,
+            height=plane.height,
+            lines=tuple(lines),
+            tables=tables,
+            outside=tuple(lines if outside is None else reader.lines(outside)),
+            pictures=drawing.pictures,
+            characters=characters,
+            bad_characters=bad,
+            paths=drawing.paths,
+        )
+    finally:
+        textpage.close()
+
+
+def _glyphs(textpage: Any, plane: Plane) -> Iterator[Glyph]:
+    """The characters of a page in the order of its text layer."""
+    import pypdfium2.raw as raw
+
+    box = raw.FS_RECTF()
+    get_unicode, get_box = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox
+    a, b, c, d, e, f = plane.matrix
+    upright = abs(b) + abs(c) < 1e-6 and a > 0 > d
+    x0 = y0 = x1 = y1 = 0.0
+    high = 0
+    for index in range(textpage.count_chars()):
+        code = get_unicode(textpage, index)
+        if 0xD800 <= code < 0xDC00:
+            high = code
+            continue
+        if 0xDC00 <= code < 0xE000 and high:
+            code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)
+            high = 0
+        # pdfium marks a hyphen at the end of a line with a code of its own.
+        character = "-" if code in (2, 0xFFFE) else chr(code) if code else "\ufffd"
+        if character.isspace():
+            yield index, "\n" if code in (10, 13) else " ", x0, y0, x1, y1
+            continue
+        get_box(textpage, index, box)
+        if upright:
+            x0, y0, x1, y1 = a * box.left + e, d * box.top + f, a * box.right + e, d * box.bottom + f
+        else:
+            x0, y0, x1, y1 = plane.rectangle(box.left, box.bottom, box.right, box.top)
+        yield index, character, x0, y0, x1, y1
+
+
+class _LineReader:
+    """Makes lines of the characters of one page, and counts them."""
+
+    def __init__(self, textpage: Any, drawing: Drawing) -> None:
+        self._textpage = textpage
+        self._drawing = drawing
+        self.characters = 0
+        """Visible characters of all lines made so far."""
+        self.bad = 0
+        """Those among them that mean nothing."""
+
+    def lines(self, glyphs: Iterable[Glyph]) -> list[TextLine]:
+        """The runs of characters that stand in one place each; text that cannot be seen is left out."""
+        found: list[TextLine] = []
         run: list[str] = []
         begin = 0
         x0 = y0 = x1 = y1 = 0.0
-        get_unicode, get_box = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox
-
-        def flush() -> None:
-            nonlocal characters, bad
-            text = unify(clean_line("".join(run)))
-            run.clear()
-            if not text:
-                return
-            size = max(1.0, min(y1 - y0, x1 - x0 if len(text) == 1 else math.inf))
-            angle = raw.FPDFText_GetCharAngle(textpage, begin)
-            turned = abs(math.sin(2 * angle)) if angle >= 0 else 0.0
-            if turned > 0.3:
-                return  # a watermark across the page
-            visible = sum(1 for c in text if not c.isspace())
-            characters += visible
-            unmapped = visible if raw.FPDFText_HasUnicodeMapError(textpage, begin) == 1 else 0
-            bad += max(unmapped, len(_BAD.findall(text)))
-            upright = abs(math.sin(angle)) < 0.3 if angle >= 0 else True
-            font = raw.FPDFText_GetFontSize(textpage, begin)
-            weight = raw.FPDFText_GetFontWeight(textpage, begin)
-            lines.append(
-                TextLine(
-                    text=text,
-                    x0=x0,
-                    y0=y0,
-                    x1=x1,
-                    y1=y1,
-                    size=min(size, y1 - y0) if upright else max(1.0, font),
-                    bold=weight >= 600 or bool(_BOLD.search(_font_name(textpage, begin))),
-                )
-            )
-
-        high = 0
-        for index in range(count):
-            code = get_unicode(textpage, index)
-            if 0xD800 <= code < 0xDC00:
-                high = code
-                continue
-            if 0xDC00 <= code < 0xE000 and high:
-                code = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00)
-                high = 0
-            if code in (10, 13):
+        for index, character, left, upper, right, lower in glyphs:
+            if character == "\n":
                 if run:
-                    flush()
+                    self._end(found, run, begin, (x0, y0, x1, y1))
                 continue
-            # pdfium marks a hyphen at the end of a line with a code of its own.
-            character = "-" if code in (2, 0xFFFE) else chr(code) if code else "\ufffd"
-            if character.isspace():
+            if character == " ":
                 if run:
                     run.append(" ")
                 continue
-            get_box(textpage, index, box)
-            left, upper, right, lower = plane.rectangle(box.left, box.bottom, box.right, box.top)
             if run:
                 height = max(y1 - y0, 1.0)
                 apart = left - x1 > 0.8 * height or left < x0 - height
                 if apart or lower < y0 + 0.2 * height or upper > y1 - 0.2 * height:
-                    flush()
+                    self._end(found, run, begin, (x0, y0, x1, y1))
             if not run:
                 begin = index
                 x0, y0, x1, y1 = left, upper, right, lower
             else:
-                x0, y0, x1, y1 = min(x0, left), min(y0, upper), max(x1, right), max(y1, lower)
+                x0, y0 = min(x0, left), min(y0, upper)
+                x1, y1 = max(x1, right), max(y1, lower)
             run.append(character)
         if run:
-            flush()
-        return lines, characters, bad
-    finally:
-        textpage.close()
+            self._end(found, run, begin, (x0, y0, x1, y1))
+        return found
+
+    def _end(
+        self, found: list[TextLine], run: list[str], begin: int, box: tuple[float, float, float, float]
+    ) -> None:
+        """Make a line of a run, unless it is blank, a watermark across the page, or hidden."""
+        import pypdfium2.raw as raw
+
+        text = unify(clean_line("".join(run)))
+        run.clear()
+        if not text:
+            return
+        textpage = self._textpage
+        x0, y0, x1, y1 = box
+        angle = raw.FPDFText_GetCharAngle(textpage, begin)
+        if angle >= 0 and abs(math.sin(2 * angle)) > 0.3:
+            return
+        if self._hidden(begin, box):
+            return
+        visible = sum(1 for character in text if not character.isspace())
+        self.characters += visible
+        unmapped = visible if raw.FPDFText_HasUnicodeMapError(textpage, begin) == 1 else 0
+        self.bad += max(unmapped, len(_BAD.findall(text)))
+        upright = abs(math.sin(angle)) < 0.3 if angle >= 0 else True
+        if upright:
+            size = max(1.0, min(y1 - y0, x1 - x0 if len(text) == 1 else math.inf))
+        else:
+            size = max(1.0, raw.FPDFText_GetFontSize(textpage, begin))
+        bold = raw.FPDFText_GetFontWeight(textpage, begin) >= 600 or bool(
+            _BOLD.search(_font_name(textpage, begin))
+        )
+        found.append(TextLine(text=text, x0=x0, y0=y0, x1=x1, y1=y1, size=size, bold=bold))
+
+    def _hidden(self, begin: int, box: tuple[float, float, float, float]) -> bool:
+        """Whether nobody who looks at the page sees the run: too small, not painted, or white on white.
+
+        Text that is not painted over a picture or over letters drawn as shapes is what a recogniser
+        left there, and stands for what is seen.
+        """
+        import pypdfium2.raw as raw
+
+        x0, y0, x1, y1 = box
+        if max(x1 - x0, y1 - y0) < _SMALLEST_TEXT:
+            return True
+        textpage, drawing = self._textpage, self._drawing
+        mode = raw.FPDFTextObj_GetTextRenderMode(raw.FPDFText_GetTextObject(textpage, begin))
+        if mode == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
+            return not drawing.pictures and drawing.paths < DRAWN_TEXT_PATHS
+        red, green, blue, alpha = (ctypes.c_uint() for _ in range(4))
+        if not raw.FPDFText_GetFillColor(textpage, begin, red, green, blue, alpha):
+            return False
+        if min(red.value, green.value, blue.value) < _WHITE:
+            return False
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        return not any(left <= x <= right and top <= y <= low for left, top, right, low in drawing.painted)
+
+
+def _tables(
+    reader: _LineReader, glyphs: Sequence[Glyph], grids: Sequence[Grid]
+) -> tuple[tuple[RuledTable, ...], list[Glyph] | None]:
+    """The tables among some grids, and the characters outside them (None: all of them)."""
+    outside = list(glyphs)
+    tables: list[RuledTable] = []
+    for grid in grids:
+        inside: list[list[Glyph]] = [[] for _ in grid.cells]
+        rest: list[Glyph] = []
+        for glyph in outside:
+            _, _, x0, y0, x1, y1 = glyph
+            number = grid.cell_at((x0 + x1) / 2, (y0 + y1) / 2)
+            (rest if number is None else inside[number]).append(glyph)
+        table = ruled_table(grid, [_cell(reader.lines(found)) for found in inside])
+        if table is not None:
+            tables.append(table)
+            outside = rest
+    return tuple(tables), outside if tables else None
+
+
+def _cell(lines: Sequence[TextLine]) -> str:
+    """The text of a table's cell, its lines joined."""
+    joined = ""
+    for row in rows(lines):
+        text = " ".join(line.text for line in row)
+        drop, joint = glue(joined, text)
+        joined = joined[: len(joined) - drop] + joint + text
+    return joined.replace(" | ", " ¦ ")
 
 
 def _font_name(textpage: Any, index: int) -> str:
@@ -192,62 +252,3 @@ def _font_name(textpage: Any, index: int) -> str:
     flags = ctypes.c_int()
     raw.FPDFText_GetFontInfo(textpage, index, buffer, len(buffer), flags)
     return buffer.value.decode("utf-8", errors="ignore")
-
-
-def _objects(holder: Any, depth: int) -> Iterator[Any]:
-    """Page objects, those inside forms too."""
-    import pypdfium2.raw as raw
-
-    if depth == 0:
-        for index in range(min(_MOST_OBJECTS, raw.FPDFPage_CountObjects(holder))):
-            yield from _descend(raw.FPDFPage_GetObject(holder, index), depth)
-    else:
-        for index in range(min(_MOST_OBJECTS, raw.FPDFFormObj_CountObjects(holder))):
-            yield from _descend(raw.FPDFFormObj_GetObject(holder, index), depth)
-
-
-def _descend(item: Any, depth: int) -> Iterator[Any]:
-    import pypdfium2.raw as raw
-
-    if raw.FPDFPageObj_GetType(item) == raw.FPDF_PAGEOBJ_FORM and depth < 3:
-        # Places inside a form are its own; the form's stands for its pictures.
-        for inner in _objects(item, depth + 1):
-            yield (inner[0], item if inner[1] is None else inner[1])
-    else:
-        yield (item, None)
-
-
-def _read_objects(page: Any, plane: _Plane) -> tuple[list[Picture], int, int]:
-    import pypdfium2.raw as raw
-
-    pictures: list[Picture] = []
-    paths = flat = tall = cells = 0
-    left, bottom, right, top = (ctypes.c_float() for _ in range(4))
-    width, height = ctypes.c_uint(), ctypes.c_uint()
-    for number, (item, form) in enumerate(_objects(page, 0)):
-        if number > _MOST_OBJECTS:
-            break
-        kind = raw.FPDFPageObj_GetType(item)
-        if kind not in (raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_PATH):
-            continue
-        if not raw.FPDFPageObj_GetBounds(form or item, left, bottom, right, top):
-            continue
-        x0, y0, x1, y1 = plane.rectangle(left.value, bottom.value, right.value, top.value)
-        if kind == raw.FPDF_PAGEOBJ_IMAGE:
-            raw.FPDFImageObj_GetImagePixelSize(item, width, height)
-            x0, y0 = max(0.0, x0), max(0.0, y0)
-            x1, y1 = min(plane.width, x1), min(plane.height, y1)
-            if x1 > x0 and y1 > y0:
-                pictures.append(Picture(x0=x0, y0=y0, x1=x1, y1=y1, pixels=(width.value, height.value)))
-            continue
-        paths += 1
-        across, down = x1 - x0, y1 - y0
-        if down < 3 and across > 20:
-            flat += 1
-        elif across < 3 and down > 6:
-            tall += 1
-        elif across > 15 and down > 8 and across * down < 0.9 * plane.width * plane.height:
-            # One path may draw a whole grid.
-            cells += 1 + (raw.FPDFPath_CountSegments(item) > 8)
-    rules = flat + tall + cells if (flat >= 2 and tall >= 2) or cells >= 4 else 0
-    return pictures, paths, rules

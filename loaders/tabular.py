@@ -51,10 +51,10 @@ def _region_blocks(rows: list[list[str]]) -> Iterator[Block]:
         yield Block("\n".join(row[0] for row in rows), "paragraph" if len(rows) == 1 else "list")
         return
     first, last = 0, len(rows)
-    while first < last and _is_remark(rows[first]):
+    while first < last and is_remark(rows[first]):
         yield Block(row_text(rows[first]))
         first += 1
-    while last > first and _is_remark(rows[last - 1]):
+    while last > first and is_remark(rows[last - 1]):
         last -= 1
     if first < last:
         yield table_block(rows[first:last])
@@ -64,12 +64,17 @@ def _region_blocks(rows: list[list[str]]) -> Iterator[Block]:
 
 def table_block(rows: Sequence[Sequence[str]]) -> Block:
     """One table. Its first row becomes the header where it names columns."""
+    header, used = table_header(rows)
+    return Block("\n".join(map(row_text, rows[used:])), "table", header=header)
+
+
+def table_header(rows: Sequence[Sequence[str]]) -> tuple[str, int]:
+    """The header as one line, "" where there is none, and how many of the rows it takes."""
     used = header_rows(rows)
     if not used:
-        return Block("\n".join(map(row_text, rows)), "table")
+        return "", 0
     header = rows[0] if used == 1 else _joined(rows[0], rows[1])
-    body = "\n".join(map(row_text, rows[used:]))
-    return Block(body, "table", header=row_text([str(cell) for cell in header]))
+    return row_text([str(cell) for cell in header]), used
 
 
 def header_rows(rows: Sequence[Sequence[str]]) -> int:
@@ -102,8 +107,8 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
     return [top if top == low else f"{top} {low}".strip() for top, low in zip(upper, lower, strict=False)]
 
 
-def _is_remark(row: Sequence[str]) -> bool:
-    """A row of one cell at the left is a title above a table, or a note below it."""
+def is_remark(row: Sequence[str]) -> bool:
+    """Whether a row is one cell at the left, as a title above a table or a note below it."""
     return bool(row[0]) and not any(cell and type(cell) is not Spanned for cell in row[1:])
 
 
