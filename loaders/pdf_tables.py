@@ -140,7 +140,7 @@ def find_grids(edges: Iterable[Edge]) -> list[Grid]:
 
 def _both_ways(edges: Sequence[Any]) -> bool:
     """Whether there are lines enough for a table, and not so many that it is a drawing."""
-    upright = sum(edge["orientation"] == "v" for edge in edges)
+    upright = [edge["orientation"] for edge in edges].count("v")
     level = len(edges) - upright
     return upright >= 2 and level >= 2 and upright * level <= _MOST_CROSSINGS
 
