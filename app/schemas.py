@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timezone
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from app.answering import types as answering
 from app.failures import problem_text
@@ -15,6 +15,14 @@ from knowledge_base import types as domain
 from knowledge_base.chunk_editing import StoredChunk
 from knowledge_base.ingestion import IngestedFile
 from loaders import document as loaded
+
+
+def _in_utc(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=timezone.utc)
+
+
+Time = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time with its offset; the catalogue keeps UTC without saying so."""
 
 
 class _Schema(BaseModel):
@@ -54,10 +62,11 @@ class Document(_Schema):
 class StoredDocument(Document):
     """A document in a knowledge base."""
 
+    id: str
     format: str
     size: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
     other_names: list[str]
     conflicts: int
 
@@ -71,7 +80,7 @@ class DocumentVersion(_Schema):
     size: int
     pages: int
     chunks: int
-    created_at: datetime
+    created_at: Time
 
 
 class KnowledgeBase(_Schema):
@@ -81,7 +90,7 @@ class KnowledgeBase(_Schema):
     description: str
     documents: int
     chunks: int
-    created_at: datetime
+    created_at: Time
     prompt: str = ""
 
 
@@ -98,7 +107,7 @@ class JobProgress(_Schema):
 class JobEvent(_Schema):
     """Something that happened to a job."""
 
-    at: datetime
+    at: Time
     kind: str
     details: dict[str, Any]
 
@@ -116,8 +125,8 @@ class Job(_Schema):
     message: str
     progress: JobProgress
     documents: list[Document]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Time
+    updated_at: Time
 
 
 class Box(_Schema):
@@ -240,7 +249,7 @@ class ChunkEdit(_Schema):
     original: OriginalChunk
     suggested_chunk: int | None = None
     similarity: float | None = None
-    updated_at: datetime
+    updated_at: Time
 
 
 def ingested(result: IngestedFile, language: Language) -> Document:

@@ -23,13 +23,13 @@ from app.http import (
     transfer,
 )
 from app.http.authentication import KeyGuard
-from app.http.common import ErrorResponse
 from app.http.errors import handle_errors
 from app.http.generations import Generations
 from app.http.limits import RequestLimits
 from app.http.metrics import Metrics
 from app.http.origins import OriginGuard
 from app.http.request_log import RequestLog
+from app.replies import ErrorResponse
 from app.service import Service
 
 _MODULES = (

@@ -11,6 +11,9 @@ from app.errors import KeyNeededError
 from app.messages import Language
 from app.rights import Access
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that requests may have; others are told in no figure."""
+
 _ACCESS = "zhiwen.access"
 _REQUEST_ID = "zhiwen.request_id"
 

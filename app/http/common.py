@@ -8,29 +8,12 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from app.errors import UnreadableTextError
 from app.http.asking import access_of, wished_language
 from app.messages import Language
 from app.rights import for_access
 from app.service import Service
-
-
-class ErrorDetail(BaseModel):
-    """An error: `code` for programs, `message` for people."""
-
-    code: str
-    message: str
-    details: dict[str, Any]
-    request_id: str | None = None
-    """The request as the log names it."""
-
-
-class ErrorResponse(BaseModel):
-    """The body of every answer with a status of 400 or more."""
-
-    error: ErrorDetail
 
 
 class _Utf8Request(Request):

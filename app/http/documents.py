@@ -18,9 +18,10 @@ from starlette.datastructures import UploadFile
 from app import schemas
 from app.errors import RepeatedNameError
 from app.failures import KNOWN, Failure
-from app.http.common import ErrorDetail, LanguageDep, ServiceDep, Utf8Route
+from app.http.common import LanguageDep, ServiceDep, Utf8Route
 from app.http.uploads import uploaded_files
 from app.messages import Language
+from app.replies import ErrorDetail, Rejected, Upload
 from app.service import Service
 from knowledge_base.files import StoredFile
 from knowledge_base.names import repeated
@@ -50,21 +51,6 @@ class DocumentList(BaseModel):
     """A knowledge base's documents."""
 
     documents: list[schemas.StoredDocument]
-
-
-class Rejected(BaseModel):
-    """A file that was not taken in, and why."""
-
-    name: str
-    error: ErrorDetail
-
-
-class Upload(BaseModel):
-    """The job that ingests the files taken in, and the files that were not."""
-
-    job_id: str
-    job: schemas.Job
-    rejected: list[Rejected]
 
 
 class DocumentChange(BaseModel):

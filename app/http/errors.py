@@ -12,10 +12,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 from starlette.types import Scope
 
 from app.failures import KNOWN, Failure
-from app.http.asking import request_id_of, wished_language
+from app.http.asking import METHODS, request_id_of, wished_language
 from app.messages import Language, error_text
 from app.settings import Settings
 
@@ -57,12 +58,26 @@ def handle_errors(app: FastAPI, settings: Settings) -> None:
             # FastAPI turns whatever is raised while a body is read into a 400 without a reason.
             return error_response(request.scope, error.__cause__, settings)
         code = _HTTP_CODES.get(error.status_code, "invalid_request")
-        return _http(request.scope, settings, code, error.status_code, str(error.detail), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+        return _http(request.scope, settings, code, error.status_code, str(error.detail), headers)
 
     for kind in KNOWN:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """The methods of all routes at an address; the framework names those of the first one only."""
+    routes = [route for route in request.app.router.routes if not isinstance(route, Mount)]
+
+    def answered(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in routes)
+
+    return {method for method in METHODS if answered(method)}
 
 
 def _http(

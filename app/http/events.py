@@ -22,6 +22,20 @@ logger = logging.getLogger(__name__)
 _HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _LOOK_SECONDS = 0.25
 _BEAT_SECONDS = 10.0
+EVENT_STREAM: dict[str, Any] = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "description": "One server-sent event",
+            "properties": {
+                "event": {"type": "string"},
+                "data": {"type": "string", "contentMediaType": "application/json"},
+            },
+            "required": ["data"],
+        }
+    }
+}
+"""What a streamed answer is, for the description of its route."""
 _HEARTBEAT = ": waiting\n\n"
 """A comment, which clients pass over; it keeps proxies from closing a stream that is silent."""
 

@@ -6,27 +6,11 @@ from dataclasses import asdict
 from importlib.metadata import version
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from app.http.common import WholeServiceDep
+from app.replies import Health, Indexes, Readiness
 
 router = APIRouter(tags=["operations"])
-
-
-class Indexes(BaseModel):
-    """Indexes read from the disk since the start, made anew, and brought up to date."""
-
-    opened: int
-    rebuilt: int
-    caught_up: int
-
-
-class Health(BaseModel):
-    """The service answers."""
-
-    status: str
-    version: str
-    indexes: Indexes
 
 
 @router.get("/healthz")
@@ -34,15 +18,6 @@ def healthz(service: WholeServiceDep) -> Health:
     """Alive."""
     indexes = Indexes(**asdict(service.index_report()))
     return Health(status="ok", version=version("zhiwen"), indexes=indexes)
-
-
-class Readiness(BaseModel):
-    """What is needed for answers and uploads."""
-
-    ready: bool
-    models: bool
-    catalogue: bool
-    disk: bool
 
 
 @router.get("/readyz", responses={503: {"model": Readiness}})

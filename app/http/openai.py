@@ -25,7 +25,7 @@ from app.answering.types import Event, Final, Mode, Token
 from app.errors import QuestionError
 from app.http.common import ServiceDep, Utf8Route
 from app.http.drawing import all_drawn
-from app.http.events import stream
+from app.http.events import EVENT_STREAM, stream
 from app.http.generations import GenerationSlot
 from app.http.metrics import observed_by
 from app.http.questions import HistoryMessage, Threshold, TopK, turns
@@ -133,7 +133,7 @@ def list_models(service: ServiceDep) -> ModelList:
     return ModelList(data=[ModelCard(id=name) for name in names])
 
 
-@router.post("/chat/completions", response_model=ChatResponse)
+@router.post("/chat/completions", response_model=ChatResponse, responses={200: {"content": EVENT_STREAM}})
 async def chat(
     body: ChatRequest, request: Request, service: ServiceDep, _: GenerationSlot
 ) -> ChatResponse | StreamingResponse:

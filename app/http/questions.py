@@ -15,9 +15,10 @@ from app.answering.types import Event, Mode, Turn
 from app.errors import NoSourcesError
 from app.http.common import ServiceDep, Utf8Route
 from app.http.drawing import all_drawn
-from app.http.events import event_stream
+from app.http.events import EVENT_STREAM, event_stream
 from app.http.generations import GenerationSlot
 from app.http.metrics import observed_by
+from app.replies import SearchResponse
 from app.service import Service
 
 router = APIRouter(prefix="/api", tags=["questions"], route_class=Utf8Route)
@@ -39,16 +40,6 @@ class SearchRequest(BaseModel):
     threshold: Threshold = None
     document_ids: list[str] | None = Field(None, max_length=1000)
     neighbours: bool | None = None
-
-
-class SearchResponse(BaseModel):
-    """What a search found, best first.
-
-    `unreadable` counts passages left out because the catalogue is damaged where they stand.
-    """
-
-    hits: list[schemas.Hit]
-    unreadable: int = 0
 
 
 class HistoryTurn(BaseModel):
@@ -120,7 +111,7 @@ def search(body: SearchRequest, service: ServiceDep) -> SearchResponse:
 @router.post(
     "/ask",
     response_model=schemas.Answer,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"content": EVENT_STREAM}},
 )
 async def ask(
     body: AskRequest, request: Request, service: ServiceDep, _: GenerationSlot

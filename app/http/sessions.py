@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -11,6 +10,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.http.common import ServiceDep, Utf8Route
+from app.replies import Session, SessionMessage
 from app.service import Service
 from knowledge_base.sessions import Message, SessionInfo
 
@@ -20,19 +20,6 @@ _OWNER = None
 """Stands for the key that asks: whoever it is, the service knows better."""
 
 Names = Annotated[list[str], Field(max_length=100)]
-
-
-class Session(BaseModel):
-    """A conversation. `settings` is whatever a client keeps with it."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    title: str
-    knowledge_bases: list[str]
-    settings: dict[str, Any]
-    created_at: datetime
-    updated_at: datetime
 
 
 class SessionList(BaseModel):
@@ -61,25 +48,6 @@ class SessionChange(BaseModel):
     title: str | None = Field(None, max_length=500)
     knowledge_bases: Names | None = None
     settings: dict[str, Any] | None = None
-
-
-class SessionMessage(BaseModel):
-    """Something said; what only answers have is empty for questions. `rating` is 1, -1 or 0."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: str
-    role: str
-    state: str
-    text: str
-    question: str
-    citations: list[dict[str, Any]]
-    sentences: list[dict[str, Any]]
-    refused: bool
-    model: str
-    timings: dict[str, float]
-    rating: int
-    reason: str
 
 
 class MessageList(BaseModel):

@@ -21,6 +21,7 @@ from app.settings import load_settings
 from loaders.isolation import IsolatedParser
 from models.embedder import Embedder
 from models.registry import load_embedder
+from tests.app.live import serving
 
 SAMPLES = Path(__file__).parents[2] / "knowledge_base" / "samples"
 HANDBOOK = "员工手册.md"
@@ -122,6 +123,13 @@ def client(service: Service) -> Iterator[TestClient]:
     """Speaks to the HTTP interface over the service; wants English."""
     with _client(service) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def url(service: Service) -> Iterator[str]:
+    """Where a real server answers for the service."""
+    with serving(service) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import openai
@@ -16,6 +16,7 @@ from app.messages import translate
 from app.service import Service
 from models.embedder import Embedder
 from tests.app.conftest import HANDBOOK, KB, MakeService
+from tests.app.live import serving
 
 pytestmark = pytest.mark.model
 
@@ -24,9 +25,12 @@ UNKNOWN = "恒星的光谱型是怎样划分的？"
 
 
 @pytest.fixture
-def openai_client(client: TestClient) -> OpenAI:
-    """OpenAI's client; the application itself is its network."""
-    return OpenAI(base_url="http://127.0.0.1/v1", api_key="none", http_client=client, max_retries=0)
+def openai_client(url: str) -> Iterator[OpenAI]:
+    """OpenAI's client, which speaks to a real server."""
+    with OpenAI(
+        base_url=f"{url}/v1", api_key="none", max_retries=0, default_headers={"Accept-Language": "en"}
+    ) as client:
+        yield client
 
 
 def _ask(client: OpenAI, question: str, **body: object) -> openai.types.chat.ChatCompletion:
@@ -171,14 +175,27 @@ def test_embeddings(openai_client: OpenAI, client: TestClient, embedder: Embedde
     assert client.post("/v1/embeddings", json={}).status_code == 422
 
 
-def test_langchains_chat_model(client: TestClient) -> None:
+def test_a_key_is_the_clients_api_key(make_service: MakeService) -> None:
+    service = make_service()
+    _, secret = service.keys.create("reader")
+    with serving(service) as port:
+        address = f"http://127.0.0.1:{port}/v1"
+        with OpenAI(base_url=address, api_key=secret, max_retries=0) as client:
+            assert [model.id for model in client.models.list().data] == ["quote"]
+        with (
+            OpenAI(base_url=address, api_key="zw_no_key", max_retries=0) as client,
+            pytest.raises(openai.AuthenticationError),
+        ):
+            client.models.list()
+
+
+def test_langchains_chat_model(url: str) -> None:
     from langchain_openai import ChatOpenAI
 
     chat = ChatOpenAI(
         model="quote",
-        base_url="http://127.0.0.1/v1",
+        base_url=f"{url}/v1",
         api_key="none",
-        http_client=client,
         max_retries=0,
         extra_body={"knowledge_bases": [KB]},
     )

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from app.composition import build_service
-from app.http.application import create_app
 from app.service import Service
 from app.settings import load_settings
+from tests.app.live import serving
 from tests.models.tiny_models import save_llama
 
 SECONDS_A_TOKEN = 0.15
@@ -84,16 +83,8 @@ def service(folder: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Ite
 @pytest.fixture
 def port(service: Service) -> Iterator[int]:
     """Of a running server over the service."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()  # a request that comes before the server is up waits rather than being refused
-        server = uvicorn.Server(uvicorn.Config(create_app(service, pages=False), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        yield int(listener.getsockname()[1])
-        server.should_exit = True
-        thread.join(timeout=30)
-        assert not thread.is_alive()
+    with serving(service) as port:
+        yield port
 
 
 def request(port: int, path: str, body: dict[str, Any]) -> http.client.HTTPConnection:
