@@ -33,13 +33,13 @@ def from_top_left(polygon: Polygon) -> Polygon:
 
 def is_tall(polygon: Polygon) -> bool:
     """Whether a line runs down the page rather than across it."""
-    width, height = _sides(polygon)
+    width, height = sides(polygon)
     return height >= _TALL * width
 
 
 def crop(image: np.ndarray, polygon: Polygon) -> np.ndarray:
     """The part of an RGB picture inside the polygon, straightened: (height, width, 3), uint8."""
-    width, height = (max(1, round(side)) for side in _sides(polygon))
+    width, height = (max(1, round(side)) for side in sides(polygon))
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     x0, y0 = (max(0, int(value)) for value in low)
     x1, y1 = int(np.ceil(high[0])), int(np.ceil(high[1]))
@@ -63,7 +63,7 @@ def column_as_row(column: np.ndarray) -> np.ndarray | None:
     like any other line. Small marks in the upper right of their cell, as vertical typesetting
     places them, go to the lower left.
     """
-    ink = _ink(column)
+    ink = darkness(column)
     filled = np.flatnonzero(ink.max(axis=0) > 0.3)
     if len(filled) < 4:
         return None
@@ -144,14 +144,14 @@ def _extent(marks: np.ndarray) -> tuple[int, int, int, int]:
     return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
 
 
-def _sides(polygon: Polygon) -> tuple[float, float]:
+def sides(polygon: Polygon) -> tuple[float, float]:
     """Width and height, the longer of each pair of sides."""
     across = np.linalg.norm(polygon[[1, 2]] - polygon[[0, 3]], axis=1)
     down = np.linalg.norm(polygon[[3, 2]] - polygon[[0, 1]], axis=1)
     return float(across.max()), float(down.max())
 
 
-def _ink(picture: np.ndarray) -> np.ndarray:
+def darkness(picture: np.ndarray) -> np.ndarray:
     """How much darker than the paper each pixel is, in [0, 1]."""
     grey = picture.astype(np.float32).mean(axis=2)
     paper, darkest = np.percentile(grey, 80), np.percentile(grey, 1)

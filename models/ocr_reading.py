@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from models.ocr_columns import split_at_columns
 from models.ocr_crops import Polygon, column_as_row, crop, is_tall
 
 Detector = Callable[[np.ndarray], list[Polygon]]
@@ -63,6 +64,7 @@ class PageReader:
         if turns:
             upright = np.ascontiguousarray(np.rot90(image, turns))
             polygons = self._detect(upright)
+        polygons = split_at_columns(upright, polygons)
         polygons.sort(key=lambda polygon: (float(polygon[0][1]), float(polygon[0][0])))
         readings = self._read(upright, polygons)
         height, width = image.shape[:2]
