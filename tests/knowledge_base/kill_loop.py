@@ -3,9 +3,9 @@
     python -m tests.knowledge_base.kill_loop [--kills 200] [--seed 1] [--seconds 600] [--real]
 
 Before each kill the process (`work_to_kill`) has taken in texts and PDFs of several pages, replaced,
-deleted, searched and rebuilt, also with another splitter, in two knowledge bases. After each kill the
-folder is opened again, its jobs end, and everything is looked up. `--real` takes the real embedder
-and reads scans with the real OCR.
+deleted, searched and rebuilt, also with another splitter, in two knowledge bases, and has exported and
+imported them. After each kill the folder is opened again, its jobs end, and everything is looked up.
+`--real` takes the real embedder and reads scans with the real OCR.
 """
 
 from __future__ import annotations
@@ -28,9 +28,22 @@ from pathlib import Path
 from typing import Any
 
 from app.service import Service
+from knowledge_base.errors import PackageError
 from knowledge_base.page_log import PageLog
 from tests.knowledge_base import promises
-from tests.knowledge_base.work_to_kill import SCAN, UNFINISHED, Place, Task, content, open_service, tokens
+from tests.knowledge_base.work_to_kill import (
+    IMPORTED,
+    SCAN,
+    UNFINISHED,
+    Place,
+    Task,
+    content,
+    contents,
+    open_service,
+    packages_of,
+    packed,
+    tokens,
+)
 
 ROOT = Path(__file__).parents[2]
 SETTLE_SECONDS = 120.0
@@ -47,6 +60,8 @@ class Expected:
     jobs: set[str] = field(default_factory=set)
     gone: list[tuple[str, str]] = field(default_factory=list)
     """Knowledge bases and words that must not be found in them any more."""
+    imported: dict[str, set[str | None]] = field(default_factory=dict)
+    """What a knowledge base that was imported may hold; None: it may be away."""
     done: Counter[str] = field(default_factory=Counter)
 
     def take_in(self, lines: list[bytes]) -> list[str]:
@@ -63,12 +78,16 @@ class Expected:
                 for *place, version in begun["files"]:
                     self.may_be[tuple(place)] = {version}
                 self.jobs.update({told["job"]} if "job" in told else ())
+                if "imported" in begun:
+                    self.imported[begun["imported"]] = {begun["contents"]}
                 self.done[begun["action"]] += 1
                 begun = None
             elif told["what"] in {"lost", "failed"}:
                 complaints.append(f"while serving: {told}")
         for *place, version in begun["files"] if begun else ():
             self.may_be.setdefault(tuple(place), {None}).add(version)
+        if begun and "imported" in begun:
+            self.imported.setdefault(begun["imported"], {None}).add(begun["contents"])
         if begun:
             self.done[f"{begun['action']} cut short"] += 1
         return complaints
@@ -77,6 +96,8 @@ class Expected:
         """What of the promises about files and jobs is not kept."""
         found = []
         known = {info.name for info in service.knowledge_bases()}
+        found += self._check_imported(service, known)
+        known -= {*IMPORTED}
         there: dict[Place, Any] = {}
         for name in known:
             there.update({(name, info.name): info for info in service.documents(name)})
@@ -104,6 +125,19 @@ class Expected:
                 found.append(f"job {job_id} is {job.state} {job.error} {bad}")
         self.jobs.clear()
         return found
+
+    def _check_imported(self, service: Service, known: set[str]) -> list[str]:
+        found = []
+        for name, wanted in self.imported.items():
+            held = None
+            if name in known:
+                infos = service.documents(name)
+                files = {info.name: service.document_file(name, info.id).name for info in infos}
+                held = contents(files, sum(info.chunks for info in infos))
+            if held not in wanted:
+                found.append(f"{name} holds {held}, and should hold one of {wanted}")
+            self.imported[name] = {held}
+        return found + [f"{name} was never imported" for name in {*IMPORTED} & known - self.imported.keys()]
 
     def _version(self, service: Service, place: Place, info: Any, versions: set[int | None]) -> int | None:
         if info is None:
@@ -191,6 +225,17 @@ class Workers:
         return journal.read_bytes().splitlines(keepends=True)
 
 
+def damaged_packages(folder: Path) -> list[str]:
+    """Exports that are at their place, and are not whole."""
+    found = []
+    for path in packages_of(folder).glob("*.zhiwen"):
+        try:
+            packed(path)
+        except PackageError as error:
+            found.append(f"the package {path.name} is damaged: {error}")
+    return found
+
+
 def settle(service: Service) -> None:
     """Wait until all jobs have ended."""
     deadline = time.monotonic() + SETTLE_SECONDS
@@ -232,6 +277,7 @@ def kill_once(
         ]
         wrong += expected.check(service)
         wrong += promises.broken(service, folder)
+        wrong += damaged_packages(folder)
     finally:
         service.close()
     return wrong, pages.resumed

@@ -11,6 +11,7 @@ from knowledge_base import searched_chunks
 from vectorstore.hybrid import HybridIndex
 
 _ORPHANS = {
+    "half imports": "SELECT count(*) FROM knowledge_bases WHERE session_id LIKE 'import:%'",
     "chunks without a document": "SELECT count(*) FROM chunks "
     "WHERE document_id NOT IN (SELECT id FROM documents)",
     "chunks without a vector": "SELECT count(*) FROM chunks WHERE id NOT IN (SELECT chunk_id FROM vectors)",
@@ -51,6 +52,7 @@ def _files(service: Service, folder: Path) -> list[str]:
     found = [f"file {name} belongs to nothing" for name in there - wanted]
     found += [f"file {name} is missing" for name in wanted - there]
     found += [f"{path} was left" for path in (folder / "files" / "incoming").glob("*")]
+    found += [f"{path} was left" for path in (folder / "files" / "pinned").glob("*")]
     return found + [f"{path} was left" for path in (folder / "pages").glob("*") if path.suffix != ".lock"]
 
 

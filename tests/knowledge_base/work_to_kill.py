@@ -19,6 +19,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from unittest.mock import patch
 from app.composition import build_service
 from app.service import Service
 from app.settings import load_settings
+from knowledge_base.package_contents import KnowledgeBasePackage
 from loaders.base import LoadOptions
 from loaders.isolation import IsolatedParser, ReadPage
 from loaders.registry import find_loader, read_pages
@@ -37,6 +39,8 @@ from tests.loaders.pdf_files import lines_at, write_pdf
 KNOWLEDGE_BASES = ("甲", "b%_")
 NAMES = ("a.md", "b.md", "c.md", "卷宗.pdf", "e.pdf")
 SCAN = "扫描.pdf"
+IMPORTED = ("导入1", "导入2")
+"""Knowledge bases that are only ever imported and deleted."""
 UNFINISHED = {"queued", "running"}
 Place = tuple[str, str]
 """A knowledge base and a file's name."""
@@ -133,6 +137,8 @@ class Worker:
     journal: int
     """File descriptor: what is written is there although the process is killed."""
     real: bool
+    packages: Path
+    """Where exports go."""
     busy: dict[Place, str] = field(default_factory=dict)
     """The job that last took in a file."""
     versions: dict[Place, int] = field(default_factory=dict)
@@ -141,9 +147,15 @@ class Worker:
     number: int = 0
 
     def run(self) -> None:
-        asked = (
-            [self.upload] * 5 + [self.delete] * 2 + [self.search] * 4 + [self.rebuild, self.pause, self.pause]
-        )
+        asked = [
+            *[self.upload] * 5,
+            *[self.search] * 4,
+            *[self.delete] * 2,
+            *[self.export] * 2,
+            *[self.import_] * 2,
+            *[self.pause] * 2,
+            self.rebuild,
+        ]
         while True:
             self.random.choice(asked)()
 
@@ -208,8 +220,49 @@ class Worker:
             self.rebuilds[name] = self.service.submit_rebuild(name).id
             self.tell("done", job=self.rebuilds[name])
 
+    def export(self) -> None:
+        name = self.random.choice(KNOWLEDGE_BASES)
+        if name in {info.name for info in self.service.knowledge_bases()}:
+            self.packages.mkdir(exist_ok=True)
+            path = self.packages / f"{KNOWLEDGE_BASES.index(name)}.zhiwen"
+            self.tell("begin", action="export", files=[])
+            self.service.exports.export(name, path)
+            self.tell("done")
+
+    def import_(self) -> None:
+        """Take in a package, in place of what the name led to before."""
+        packages = sorted(self.packages.glob("*.zhiwen"))
+        if not packages:
+            return
+        name, path = self.random.choice(IMPORTED), self.random.choice(packages)
+        if name in {info.name for info in self.service.knowledge_bases()}:
+            self.tell("begin", action="delete a base", files=[], imported=name, contents=None)
+            self.service.delete_knowledge_base(name)
+            self.tell("done")
+        self.tell("begin", action="import", files=[], imported=name, contents=packed(path))
+        self.service.imports.import_package(path, name=name)
+        self.tell("done")
+
     def pause(self) -> None:
         time.sleep(self.random.uniform(0, 0.2))
+
+
+def packages_of(folder: Path) -> Path:
+    """Where the exports of a data folder go."""
+    return folder.with_name(f"{folder.name}-packages")
+
+
+def packed(path: Path) -> str:
+    """What a package holds, after all of it was checked."""
+    with closing(KnowledgeBasePackage(path)) as package:
+        package.check(progress=lambda *_: None, cancelled=lambda: False)
+        files = {document.name: document.sha256 for document in package.documents()}
+        return contents(files, package.manifest.chunks)
+
+
+def contents(files: dict[str, str], chunks: int) -> str:
+    """The documents of a knowledge base with their digests, and the number of its chunks."""
+    return json.dumps([sorted(files.items()), chunks])
 
 
 def work(task: Task) -> None:
@@ -219,7 +272,7 @@ def work(task: Task) -> None:
         service = open_service(Path(task.folder), chunk_size=task.chunk_size, real=task.real)
         service.start()
         chosen = random.Random(task.seed)  # noqa: S311 - the same choices each time
-        worker = Worker(service, chosen, journal, task.real)
+        worker = Worker(service, chosen, journal, task.real, packages_of(Path(task.folder)))
         worker.tell("started")
         worker.run()
     except BaseException:
