@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
 
 from loaders.base import RecognisedLine, TextRecogniser
 from loaders.cells import join_cell_lines
@@ -14,9 +16,7 @@ from loaders.document import Block, Box, Line, Problem
 from loaders.errors import LoaderError, RecognitionFailedError
 from loaders.layout import TextLine
 from loaders.paragraphs import PageFrame, build_blocks
-
-if TYPE_CHECKING:
-    import numpy as np
+from loaders.picture_tables import picture_tables
 
 LOW_CONFIDENCE = 0.7
 """A page whose mean confidence is below this is marked."""
@@ -62,9 +62,8 @@ def read_picture(image: np.ndarray, ocr: TextRecogniser, *, page: int) -> OcrRes
     upright = [
         _Upright(line.text, line.confidence, _turned(line.polygon, turns, width, height)) for line in lines
     ]
-    if turns % 2:
-        height, width = width, height
-    return OcrResult(tuple(_layout(upright, width, height, turns, page)), _mean(lines))
+    grey = np.rot90(image.mean(axis=2, dtype=np.float32).astype(np.uint8), turns)
+    return OcrResult(tuple(_layout(upright, grey, turns, page)), _mean(lines))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +109,10 @@ def _mean(lines: Sequence[RecognisedLine]) -> float:
     return sum(line.confidence * len(line.text) for line in lines) / length if length else 0.0
 
 
-def _layout(lines: Sequence[_Upright], width: int, height: int, turns: int, page: int) -> list[Block]:
-    """Blocks of the lines of a picture of this size, which was turned by `turns` quarters."""
+def _layout(lines: Sequence[_Upright], grey: np.ndarray, turns: int, page: int) -> list[Block]:
+    """Blocks of the lines of an upright picture (height, width), which was turned by `turns` quarters."""
     skew = _skew(lines)
+    height, width = grey.shape
     cosine, sine = math.cos(skew), math.sin(skew)
     centre_x, centre_y = width / 2, height / 2
 
@@ -136,11 +136,23 @@ def _layout(lines: Sequence[_Upright], width: int, height: int, turns: int, page
         return 1 if large and 2 < len(text) <= 40 and text[-1] not in "，。；：、,;:" else 0
 
     frame = PageFrame(number=page, width=width, height=height)
-    cells = join_cell_lines([line for line in found if line.text])
-    blocks = build_blocks(cells, frame, heading=heading)
+    tables, outside = picture_tables(_straight(grey, skew), [line for line in found if line.text])
+    rows = [*join_cell_lines(outside), *(table.stand_in(frame) for table in tables)]
+    blocks = build_blocks(rows, frame, heading=heading)
     if turns == 0 and skew == 0:
         return blocks
     return [move_block(block, page, place) for block in blocks]
+
+
+def _straight(grey: np.ndarray, skew: float) -> np.ndarray:
+    """The picture turned about its centre so that lines that slope by `skew` are level."""
+    if not skew:
+        return grey
+    turned = Image.fromarray(np.ascontiguousarray(grey)).rotate(
+        math.degrees(skew), Image.Resampling.BILINEAR, fillcolor=255
+    )
+    pixels: np.ndarray = np.asarray(turned)
+    return pixels
 
 
 def _skew(lines: Sequence[_Upright]) -> float:

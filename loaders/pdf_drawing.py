@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from loaders.ruled_tables import Edge
+
 _DEVICE = 1_000_000
 _MOST_OBJECTS = 20_000
 _MOST_DEPTH = 4
@@ -30,17 +32,6 @@ class Picture:
     x1: float
     y1: float
     pixels: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A straight line across or down the page, drawn as such or as the side of a shape."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    upright: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from loaders.cleaning import clean_line, glue, unify
-from loaders.layout import TextLine, rows
+from loaders.cleaning import clean_line, unify
+from loaders.layout import TextLine
 from loaders.pdf_drawing import Drawing, Picture, Plane, read_drawing
-from loaders.pdf_tables import Grid, RuledTable, find_grids, ruled_table
+from loaders.ruled_tables import Grid, RuledTable, cell_text, find_grids, ruled_table
 
 PDFIUM_LOCK = threading.RLock()
 
@@ -228,21 +228,11 @@ def _tables(
             _, _, x0, y0, x1, y1 = glyph
             number = grid.cell_at((x0 + x1) / 2, (y0 + y1) / 2)
             (rest if number is None else inside[number]).append(glyph)
-        table = ruled_table(grid, [_cell(reader.lines(found)) for found in inside])
+        table = ruled_table(grid, [cell_text(reader.lines(found)) for found in inside])
         if table is not None:
             tables.append(table)
             outside = rest
     return tuple(tables), outside if tables else None
-
-
-def _cell(lines: Sequence[TextLine]) -> str:
-    """The text of a table's cell, its lines joined."""
-    joined = ""
-    for row in rows(lines):
-        text = " ".join(line.text for line in row)
-        drop, joint = glue(joined, text)
-        joined = joined[: len(joined) - drop] + joint + text
-    return joined.replace(" | ", " ¦ ")
 
 
 def _font_name(textpage: Any, index: int) -> str:

@@ -8,9 +8,8 @@ import pytest
 
 from loaders.base import LoadOptions
 from loaders.document import ParsedDocument
-from loaders.pdf_drawing import Edge
-from loaders.pdf_tables import find_grids
 from loaders.registry import parse_file
+from loaders.ruled_tables import Edge, find_grids
 from tests.loaders.pdf_files import HEIGHT, lines_at, together, write_pdf
 
 ROW, COLUMN = 24.0, 90.0

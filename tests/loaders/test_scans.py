@@ -91,6 +91,40 @@ def test_cells_of_several_lines_stay_in_their_row(ocr: TextRecogniser, ruled: bo
     ]
 
 
+@pytest.mark.parametrize("wear", [{}, {"skew": 2.2, "noise": 8.0, "shade": 0.2}, {"turn": 90}])
+def test_merged_cells_are_told_by_the_lines_around_them(ocr: TextRecogniser, wear: dict[str, float]) -> None:
+    made = sheet()
+    xs, ys = (60, 150, 240, 330, 420, 510), [150 + 34 * row for row in range(7)]
+    for row, y in enumerate(ys):
+        start, end = {1: (xs[2], xs[4]), 3: (xs[1], xs[5]), 5: (xs[1], xs[5])}.get(row, (xs[0], xs[5]))
+        made.rule(start, y, end, y)
+    for column, x in enumerate(xs):
+        made.rule(x, ys[1] if column == 3 else ys[0], x, ys[6])
+    merged = ((0, 0, 2, 1, "区域"), (0, 1, 2, 1, "城市"), (0, 2, 1, 2, "本年"), (0, 4, 2, 1, "合计"))
+    regions = ((2, 0, 2, 1, "华东"), (4, 0, 2, 1, "华南"))
+    single = [(1, 2, 1, 1, "上半年"), (1, 3, 1, 1, "下半年")]
+    body = (
+        ("上海", "310", "325", "635"),
+        ("南京", "120", "131", "251"),
+        ("广州", "98", "104", "202"),
+        ("深圳", "77", "90", "167"),
+    )
+    single += [(2 + r, 1 + c, 1, 1, text) for r, row in enumerate(body) for c, text in enumerate(row)]
+    for row, column, down, across, text in (*merged, *regions, *single):
+        middle, level = (xs[column] + xs[column + across]) / 2, (ys[row] + ys[row + down]) / 2
+        made.write(middle - made.width(text) / 2, level - 0.65 * made.size, text)
+    (table,) = read(made, ocr, **wear)
+    assert table.header == "区域 | 城市 | 本年 上半年 | 本年 下半年 | 合计"
+    assert table.text.split("\n") == [
+        "华东 | 上海 | 310 | 325 | 635",
+        "华东 | 南京 | 120 | 131 | 251",
+        "华南 | 广州 | 98 | 104 | 202",
+        "华南 | 深圳 | 77 | 90 | 167",
+    ]
+    assert table.confidence is not None
+    assert table.confidence > 0.9
+
+
 def test_vertical_text_keeps_its_order_and_punctuation(ocr: TextRecogniser) -> None:
     made = sheet()
     text = (

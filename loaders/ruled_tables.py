@@ -1,6 +1,6 @@
-"""Ruled tables of a PDF page: pdfplumber's geometry over the lines that pdfium found.
+"""Tables between drawn lines, by pdfplumber's geometry; the lines come from pdfium or from a picture.
 
-pdfplumber's own way to those lines, through pdfminer, takes more time than all the rest of a page.
+pdfplumber's own way to the lines of a PDF, through pdfminer, takes more time than all the rest of a page.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from loaders.cleaning import glue
 from loaders.document import Block, BlockKind, Line
-from loaders.layout import TextLine, is_field
+from loaders.layout import TextLine, is_field, rows
 from loaders.paragraphs import PageFrame
-from loaders.pdf_drawing import Edge
 from loaders.tabular import Spanned, row_text, table_header
 
 _LONGEST_CELL = 600
@@ -25,6 +25,17 @@ _MEET = 3.0
 _MOST_CROSSINGS = 250_000
 
 Cell = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A straight line across or down the page, drawn as such or as the side of a shape."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    upright: bool
 
 
 class Grid:
@@ -44,6 +55,10 @@ class Grid:
     def box(self) -> Cell:
         """The sides (x0, y0, x1, y1) of the whole table."""
         return self._xs[0], self._ys[0], self._xs[-1], self._ys[-1]
+
+    def scaled(self, factor: float) -> Grid:
+        """The grid in another unit."""
+        return Grid([(x0 * factor, y0 * factor, x1 * factor, y1 * factor) for x0, y0, x1, y1 in self.cells])
 
     def cell_at(self, x: float, y: float) -> int | None:
         """The number of the cell that holds a point."""
@@ -72,6 +87,8 @@ class RuledTable:
 
     box: Cell
     rows: tuple[tuple[tuple[str, ...], float, float], ...]
+    confidence: float | None = None
+    """Mean confidence where the text was recognised."""
 
     def stand_in(self, frame: PageFrame) -> TextLine:
         """A line that stands in for the table among the lines of its page."""
@@ -104,7 +121,7 @@ class RuledTable:
             texts.append(text)
             offset += len(text) + 1
         kind: BlockKind = "paragraph" if len(rows) == 1 and _spans_all(rows[0][0]) else "table"
-        return Block("\n".join(texts), kind, lines=tuple(lines), header=header)
+        return Block("\n".join(texts), kind, lines=tuple(lines), header=header, confidence=self.confidence)
 
 
 def _spans_all(cells: Sequence[str]) -> bool:
@@ -145,7 +162,7 @@ def _both_ways(edges: Sequence[Any]) -> bool:
     return upright >= 2 and level >= 2 and upright * level <= _MOST_CROSSINGS
 
 
-def ruled_table(grid: Grid, texts: Sequence[str]) -> RuledTable | None:
+def ruled_table(grid: Grid, texts: Sequence[str], *, confidence: float | None = None) -> RuledTable | None:
     """The table of a grid with the texts of its cells, or None where it is rather a frame of running text."""
     rows = [row for row in grid.rows(texts) if any(row[0])]
     used = [
@@ -160,4 +177,14 @@ def ruled_table(grid: Grid, texts: Sequence[str]) -> RuledTable | None:
     if filled < _LEAST_FILLED * places or max(map(len, texts)) > _LONGEST_CELL:
         return None
     kept = tuple((tuple(cells[column] for column in used), upper, lower) for cells, upper, lower in rows)
-    return RuledTable(grid.box, kept)
+    return RuledTable(grid.box, kept, confidence)
+
+
+def cell_text(lines: Sequence[TextLine]) -> str:
+    """The text of a table's cell, its lines joined."""
+    joined = ""
+    for row in rows(lines):
+        text = " ".join(line.text for line in row)
+        drop, joint = glue(joined, text)
+        joined = joined[: len(joined) - drop] + joint + text
+    return joined.replace(" | ", " ¦ ")
