@@ -71,7 +71,8 @@ def draw(plot: Plot, rows: Sequence[Mapping[str, Any]]) -> str:
         axes.set_xlabel(plot.x)
         axes.set_ylabel(plot.y)
         axes.grid(visible=True, alpha=0.3)
-        axes.legend(frameon=False, fontsize=9)
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=9)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

@@ -149,8 +149,8 @@ def measure_chats(
 def measure_serving(
     command: Sequence[str],
     environment: Mapping[str, str],
-    questions: Sequence[str],
     *,
+    questions: Sequence[str],
     knowledge_base: str,
     users: Sequence[int],
     seconds: float,

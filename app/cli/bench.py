@@ -13,6 +13,7 @@ from app.cli.output import Output, output_options
 
 if TYPE_CHECKING:
     from app.bench.collection import Source
+    from app.bench.plot import Plot
 
 SIZES = (5_000, 20_000, 200_000)
 QUICK_SIZES = (1_000, 5_000)
@@ -51,10 +52,11 @@ def _by_size(command: Callable[..., None]) -> Callable[..., None]:
 @output_options
 def bench_retrieval(output: Output, keep: bool, **options: Any) -> None:
     """各规模下的检索耗时 / Latency of a search by size of the collection."""
+    from app.bench.plot import LATENCIES
     from app.bench.retrieval import measure_retrieval
 
     folder = _cache(output) if keep else None
-    _measure_sizes(output, partial(measure_retrieval, keep=folder), drawn="LATENCIES", **options)
+    _measure_sizes(output, partial(measure_retrieval, keep=folder), drawn=LATENCIES, **options)
 
 
 @bench.command("index")
@@ -63,8 +65,9 @@ def bench_retrieval(output: Output, keep: bool, **options: Any) -> None:
 def bench_index(output: Output, **options: Any) -> None:
     """建立与更新索引的耗时和内存 / Time and memory of building and changing an index."""
     from app.bench.indexing import measure_index
+    from app.bench.plot import BUILDING
 
-    _measure_sizes(output, measure_index, drawn="BUILDING", **options)
+    _measure_sizes(output, measure_index, drawn=BUILDING, **options)
 
 
 @bench.command("embed")
@@ -94,11 +97,36 @@ def bench_embed(output: Output, passages: int, rounds: int, questions: tuple[Pat
     )
 
 
+@bench.command("all")
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("bench-report"),
+    help="写报告与图的文件夹 / folder for the report and its plots",
+)
+@_QUESTIONS
+@_QUICK
+@output_options
+def bench_all(output: Output, report: Path, questions: tuple[Path, ...], quick: bool) -> None:
+    """全部测量，并写出报告 / Everything, also the whole pipeline, starts and chats; writes a report."""
+    from app.bench.everything import QUICK, Extent, measure_all, write_report
+
+    figures = measure_all(
+        _source(output, questions),
+        questions,
+        models=output.settings().models_folder.absolute(),
+        extent=QUICK if quick else Extent(),
+        progress=output.note,
+    )
+    output.note("")
+    output.result(figures, write_report(figures, report))
+
+
 def _measure_sizes(
     output: Output,
     measure: Callable[..., dict[str, Any]],
     *,
-    drawn: str,
+    drawn: Plot,
     sizes: str | None,
     quick: bool,
     rivals_up_to: int,
@@ -122,9 +150,9 @@ def _measure_sizes(
     output.note("")
     growth, missed = exponents(rows), misses(rows)
     if plot is not None:
-        from app.bench import plot as plots
+        from app.bench.plot import draw
 
-        plot.write_text(plots.draw(getattr(plots, drawn), rows), encoding="utf-8")
+        plot.write_text(draw(drawn, rows), encoding="utf-8")
     text = [markdown(rows), "", *(f"{name} ~ n^{power}" for name, power in growth.items()), *missed]
     if rivals.missing():
         text.append(f"not installed: {', '.join(rivals.missing())}; pip install 'zhiwen[dev]'")

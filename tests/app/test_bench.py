@@ -12,10 +12,13 @@ import pytest
 
 from app.bench import collection, rivals, stages
 from app.bench.collection import Collection, Nearest, Source, read_source, read_texts
+from app.bench.everything import write_report
 from app.bench.indexing import measure_index
 from app.bench.measuring import growth_exponent, latencies, rounded
+from app.bench.pipeline import write_passages
 from app.bench.plot import LATENCIES, draw
 from app.bench.retrieval import measure_retrieval
+from app.bench.serving import Chats
 from app.bench.tables import exponents, markdown, misses
 from app.cli.main import main
 from models.embedder import Embedder
@@ -189,3 +192,33 @@ def test_a_small_index_is_built_and_changed_without_rivals(source: Source) -> No
         *("build_s", "training_s", "memory_mb", "add_256_s", "remove_256_s", "save_s", "load_s", "disk_mb"),
     }
     assert figures["disk_mb"] > 300 * 8 * 4 / 1e6
+
+
+def test_passages_become_files_of_their_own(tmp_path: Path) -> None:
+    paths = write_passages(["一", "二"], tmp_path / "new", 5)
+    assert [path.read_text("utf-8") for path in paths] == ["一", "二", "一\n第1版", "二\n第1版", "一\n第2版"]
+
+
+def test_the_report_has_a_table_a_part_and_plots_beside_it(tmp_path: Path) -> None:
+    rows = [{"size": size, "ingest_s": size / 2, "build_s": 1.0, "hybrid_p95_ms": 16.0} for size in (10, 200)]
+    measured: dict[str, Any] = {"machine": {"processors": 2}}
+    measured |= {part: {"ratio": 3.0} for part in ("limits", "embedding", "pdf", "scan", "start")}
+    measured |= dict.fromkeys(("retrieval", "index", "documents", "chats"), rows)
+    text = write_report(measured, tmp_path)
+    assert (tmp_path / "report.md").read_text("utf-8") == text
+    assert sorted(path.stem for path in tmp_path.glob("*.svg")) == [
+        "chats",
+        "documents",
+        "index",
+        "retrieval",
+    ]
+    assert "| ingest_s | 5.0 | 100.0 |" in text
+    assert "ingest_s ~ n^1.0" in text
+    assert "| ratio | 3.0 |" in text
+
+
+def test_chats_are_counted_by_what_became_of_them() -> None:
+    figures = Chats(first_s=[0.1, 0.3], whole_s=[0.2, 0.4], turned_away=3, failed=1).figures(4.0)
+    assert (figures["answers"], figures["answers_per_s"]) == (2, 0.5)
+    assert figures["first_p50_ms"] == pytest.approx(200)
+    assert (figures["turned_away"], figures["failed"]) == (3, 1)
