@@ -15,6 +15,7 @@ from app.operations import Operations
 from app.parts import Parts
 from app.service import Service
 from app.settings import OcrSettings, Settings, SplitterSettings
+from app.splitting import SplitterTrials
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.database import Database
@@ -102,6 +103,7 @@ class FileParser:
         progress: Callable[[int, int], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
         kept: ReadPages | None = None,
+        most_pages: int | None = None,
     ) -> ParsedDocument:
         """Read the file at `path`, which the user called `name`. Raises a `LoaderError`."""
         return self._isolated.parse(
@@ -112,6 +114,7 @@ class FileParser:
             progress=progress,
             cancelled=cancelled,
             kept=kept,
+            most_pages=most_pages,
         )
 
     def check(self, path: Path, name: str) -> None:
@@ -226,6 +229,7 @@ def build_service(
             lifecycle=DocumentLifecycle(catalogue, embed=ingestor.embed, embedders=embedders, swept=swept),
             chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders),
             rebuilds=Rebuilder(catalogue, files, indexes, ingestor, embedders),
+            splitting=SplitterTrials(catalogue, files, parse=parser.parse, make=make_splitter),
             exports=Exporter(catalogue, files, swept=swept),
             operations=Operations(database, folder, models_loaded=lambda: chosen.made),
             check_file=parser.check,

@@ -61,6 +61,12 @@ class EvaluationCancelledError(ApplicationError):
     code = "cancelled"
 
 
+class EvaluationRunningError(ApplicationError):
+    """An evaluation is to begin while another one is running."""
+
+    code = "evaluation_running"
+
+
 class EvaluationRunNotFoundError(ApplicationError):
     """No evaluation of that name was kept."""
 

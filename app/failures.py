@@ -22,6 +22,7 @@ STATUS = {
     "invalid_question": 422,
     "invalid_question_set": 422,
     "evaluation_run_not_found": 404,
+    "evaluation_running": 409,
     "evaluation_runs_differ": 409,
     "knowledge_base_not_found": 404,
     "knowledge_base_exists": 409,

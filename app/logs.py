@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 import traceback
+from collections import deque
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
@@ -21,12 +22,32 @@ PACKAGES = ("app", "knowledge_base", "loaders", "models", "vectorstore")
 IDS = ("job", "document", "request")
 
 
+class RecentProblems(logging.Handler):
+    """Keeps the newest warnings and errors as lines, for whoever has no access to the log itself."""
+
+    def __init__(self, most: int = 200) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(LineFormatter(as_json=False, private=False))
+        self._lines: deque[str] = deque(maxlen=most)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a record."""
+        try:
+            self._lines.append(self.format(record))
+        except Exception:
+            self.handleError(record)
+
+    def lines(self) -> list[str]:
+        """The newest first, without anything of a document's text."""
+        return list(self._lines)[::-1]
+
+
 def configure(settings: LoggingSettings) -> None:
     """Log to standard error as the settings say; other libraries are heard from warnings on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(as_json=settings.format == "json", private=settings.private))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [handler, RECENT_PROBLEMS]
     root.setLevel(logging.WARNING)
     for package in PACKAGES:
         logging.getLogger(package).setLevel(settings.level.upper())
@@ -87,3 +108,7 @@ def _kind(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{type(error).__name__} ({error.strerror})"
     return f"{type(error).__name__} ({code})" if isinstance(code, str) else type(error).__name__
+
+
+RECENT_PROBLEMS = RecentProblems()
+"""Those of this process since `configure` was called."""

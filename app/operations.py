@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +33,15 @@ class Readiness:
         return self.models and self.catalogue and self.disk
 
 
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """Bytes of each part of the data folder, and what the disk has left."""
+
+    parts: dict[str, int]
+    free: int
+    total: int
+
+
 class Operations:
     """What those ask who run the service."""
 
@@ -41,6 +53,18 @@ class Operations:
     def readiness(self) -> Readiness:
         """Look at each."""
         return Readiness(self._models_loaded(), self._writable(), self._has_room())
+
+    def disk(self) -> DiskUse:
+        """What lies in the data folder, the largest part first."""
+        parts: Counter[str] = Counter()
+        for folder, _, files in os.walk(self._folder):
+            place = Path(folder).relative_to(self._folder)
+            for name in files:
+                with suppress(OSError):  # deleted meanwhile
+                    part = place.parts[0] if place.parts else name.partition("-")[0]
+                    parts[part] += (Path(folder) / name).lstat().st_size
+        usage = shutil.disk_usage(self._folder)
+        return DiskUse(dict(parts.most_common()), usage.free, usage.total)
 
     def _writable(self) -> bool:
         try:

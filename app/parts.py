@@ -10,6 +10,7 @@ from app.answering.prompt_files import PromptFiles
 from app.chat_models import ChatModels
 from app.operations import Operations
 from app.settings import Settings
+from app.splitting import SplitterTrials
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.embedders import Embedders
@@ -46,6 +47,7 @@ class Parts:
     chunks: ChunkEditor
     rebuilds: Rebuilder
     exports: Exporter
+    splitting: SplitterTrials
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
     default_threshold: Callable[[], float]

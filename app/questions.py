@@ -11,6 +11,7 @@ from app.errors import ModelNeededError, QuestionError
 from app.parts import Parts
 from knowledge_base.retrieval import Retrieval
 from knowledge_base.types import Hit
+from vectorstore.base import AS_CALIBRATED, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +36,7 @@ class Questions:
         threshold: float | None = None,
         document_ids: Collection[str] | None = None,
         neighbours: bool | None = None,
+        weights: Weights = AS_CALIBRATED,
     ) -> list[Hit]:
         """The best passages, best first."""
         return self.retrieve(
@@ -44,6 +46,7 @@ class Questions:
             threshold=threshold,
             document_ids=document_ids,
             neighbours=neighbours,
+            weights=weights,
         ).hits
 
     def retrieve(
@@ -55,6 +58,7 @@ class Questions:
         threshold: float | None = None,
         document_ids: Collection[str] | None = None,
         neighbours: bool | None = None,
+        weights: Weights = AS_CALIBRATED,
     ) -> Retrieval:
         """Like `search`, with the query's vector."""
         self._check_question(query)
@@ -65,6 +69,7 @@ class Questions:
             threshold=self.settings.retrieval.threshold if threshold is None else threshold,
             document_ids=document_ids,
             neighbours=self.settings.retrieval.neighbours if neighbours is None else neighbours,
+            weights=weights,
         )
 
     def ask(
@@ -77,6 +82,7 @@ class Questions:
         threshold: float | None = None,
         model: str | None = None,
         neighbours: bool | None = None,
+        weights: Weights = AS_CALIBRATED,
         mode: Mode = "documents",
     ) -> Answer:
         """Answer a question at once."""
@@ -88,6 +94,7 @@ class Questions:
             threshold=threshold,
             model=model,
             neighbours=neighbours,
+            weights=weights,
             mode=mode,
         )
         return next(event.answer for event in events if isinstance(event, Final))
@@ -102,6 +109,7 @@ class Questions:
         threshold: float | None = None,
         model: str | None = None,
         neighbours: bool | None = None,
+        weights: Weights = AS_CALIBRATED,
         mode: Mode = "documents",
     ) -> Iterator[Event]:
         """Answer a question as a stream; what is wrong with the request is raised before it begins.
@@ -118,7 +126,12 @@ class Questions:
 
         def search(query: str) -> Retrieval:
             return self.retrieve(
-                query, knowledge_bases, top_k=top_k, threshold=threshold, neighbours=neighbours
+                query,
+                knowledge_bases,
+                top_k=top_k,
+                threshold=threshold,
+                neighbours=neighbours,
+                weights=weights,
             )
 
         answerer = Answerer(

@@ -74,6 +74,7 @@ _CHUNKS: Mapping[str, Role] = MappingProxyType(
 _LIFECYCLE: Mapping[str, Role] = MappingProxyType(
     {"find": "reader", "versions": "reader", "rename": "editor", "delete_name": "editor"}
 )
+_SPLITTING: Mapping[str, Role] = MappingProxyType({"split": "reader"})
 _REBUILDS: Mapping[str, Role] = MappingProxyType({"forget_previous": "editor"})
 _EXPORTS: Mapping[str, Role] = MappingProxyType({"export": "editor"})
 _FILES: Mapping[str, Role] = MappingProxyType({"name": "reader", "ensure": "reader", "delete": "reader"})
@@ -131,6 +132,10 @@ class _View:
         return _Methods(self._service.rebuilds, self._may, _REBUILDS)
 
     @property
+    def splitting(self) -> Any:
+        return _Methods(self._service.splitting, self._may, _SPLITTING)
+
+    @property
     def exports(self) -> Any:
         return _Methods(self._service.exports, self._may, _EXPORTS)
 
@@ -138,11 +143,6 @@ class _View:
     def imports(self) -> Any:
         self._needs("admin", everywhere=True)  # as for making a knowledge base
         return self._service.imports
-
-    @property
-    def import_jobs(self) -> Any:
-        self._needs("admin", everywhere=True)
-        return self._service.import_jobs
 
     def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
         infos = self._service.knowledge_bases()
@@ -188,11 +188,11 @@ class _View:
     # -- jobs ---------------------------------------------------------------------------------------
 
     def jobs(self) -> list[JobInfo]:
-        return [job for job in self._service.jobs() if self._may_see(job.knowledge_base_id)]
+        return [job for job in self._service.jobs() if self._sees(job.knowledge_base)]
 
     def job(self, job_id: str) -> JobInfo:
         job = self._service.job(job_id)
-        if not self._may_see(job.knowledge_base_id):
+        if not self._sees(job.knowledge_base):
             raise JobNotFoundError(f"there is no job {job_id!r}", id=job_id)
         return job
 
@@ -201,13 +201,11 @@ class _View:
         return self._service.job_events(job_id)
 
     def cancel_job(self, job_id: str) -> JobInfo:
-        self.job(job_id)
-        self._needs("editor")
+        self._may(self.job(job_id).knowledge_base, "editor")
         return self._service.cancel_job(job_id)
 
     def retry_job(self, job_id: str) -> JobInfo:
-        self.job(job_id)
-        self._needs("editor")
+        self._may(self.job(job_id).knowledge_base, "editor")
         return self._service.retry_job(job_id)
 
     # -- conversations -------------------------------------------------------------------------------
@@ -238,6 +236,11 @@ class _View:
         return self._service.operations
 
     @property
+    def integrity(self) -> Any:
+        self._needs("admin", everywhere=True)
+        return self._service.integrity
+
+    @property
     def keys(self) -> Any:
         self._needs("admin", everywhere=True)
         return self._service.keys
@@ -255,6 +258,12 @@ class _View:
     def _may_all(self, names: Sequence[str]) -> None:
         for name in names:
             self._may(name, "reader")
+
+    def _sees(self, name: str) -> bool:
+        try:
+            return self._may_see(self._service.key(name).id)
+        except KnowledgeBaseNotFoundError:  # deleted meanwhile
+            return False
 
     def _may_see(self, knowledge_base_id: int) -> bool:
         conversation = self._service.conversation_files.conversation(knowledge_base_id)

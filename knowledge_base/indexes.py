@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 from knowledge_base import chunk_changes, searched_chunks
 from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.database import Database
-from vectorstore.base import Frequency, ScoredId, SearchIndex
+from vectorstore.base import AS_CALIBRATED, Frequency, ScoredId, SearchIndex, Weights
 from vectorstore.errors import IndexInputError, VectorStoreError
 
 logger = logging.getLogger(__name__)
@@ -89,11 +89,12 @@ class IndexCache:
         k: int,
         allowed: Collection[int] | None = None,
         frequency: Frequency | None = None,
+        weights: Weights = AS_CALIBRATED,
     ) -> list[ScoredId]:
         """The `k` best entries; see `SearchIndex.search`. An index that fails is made anew, once."""
         index = self.index(key, dimension=len(vector), wait=False)
         try:
-            return index.search(text, vector, k=k, allowed=allowed, frequency=frequency)
+            return index.search(text, vector, k=k, allowed=allowed, frequency=frequency, weights=weights)
         except IndexInputError:
             raise
         except Exception as error:  # whatever an engine says of damaged files
@@ -105,7 +106,7 @@ class IndexCache:
             if entry is not None and entry.index is index:  # else another thread was quicker
                 self._forget(key.id, key.generation)
         return self.index(key, dimension=len(vector)).search(
-            text, vector, k=k, allowed=allowed, frequency=frequency
+            text, vector, k=k, allowed=allowed, frequency=frequency, weights=weights
         )
 
     def frequency(self, dimensions: Mapping[KnowledgeBaseKey, int]) -> Frequency:

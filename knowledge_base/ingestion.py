@@ -76,7 +76,7 @@ class Progress:
     file: int
     files: int
     name: str
-    stage: Literal["parse", "embed", "commit", "rebuild", "check", "import"]
+    stage: Literal["parse", "embed", "commit", "rebuild"]
     done: int
     total: int
 

@@ -19,6 +19,7 @@ from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
+from vectorstore.base import AS_CALIBRATED, Weights
 
 logger = logging.getLogger(__name__)
 
@@ -80,13 +81,14 @@ class Retriever:
         threshold: float | None = None,
         document_ids: Collection[str] | None = None,
         neighbours: bool = False,
+        weights: Weights = AS_CALIBRATED,
     ) -> Retrieval:
         """The `top_k` best chunks with a relevance of at least `threshold`, best first.
 
         Without a `threshold`, each knowledge base's embedder has its own.
         Of passages that say the same only the best is given. A reranker decides the order, never
         which passages are relevant, so that the threshold keeps its meaning. With `neighbours`,
-        the hits bring the text before and after them.
+        the hits bring the text before and after them. `weights` are as for `SearchIndex.search`.
         Raises `KnowledgeBaseNotFoundError`, and `EmbedderChangedError` when the embedder that a
         knowledge base was made with is not that of the settings and cannot be loaded any more.
         """
@@ -108,7 +110,13 @@ class Retriever:
         for key, vector in of_key.items():
             least = self._default_threshold(key.embedder) if threshold is None else threshold
             scored = self._indexes.search(
-                key, query, vector, k=CANDIDATES * top_k, allowed=allowed, frequency=frequency
+                key,
+                query,
+                vector,
+                k=CANDIDATES * top_k,
+                allowed=allowed,
+                frequency=frequency,
+                weights=weights,
             )
             scores.update(
                 {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored if s.score >= least}

@@ -151,13 +151,15 @@ class IsolatedParser:
         limits: Limits | None = None,
         faq: FaqColumns | None = None,
         first_page: int = 1,
+        most_pages: int | None = None,
         progress: Callable[[int, int], None] | None = None,
         cancelled: Cancelled | None = None,
         kept: ReadPages | None = None,
     ) -> ParsedDocument:
         """Parse a whole file; like `loaders.registry.parse_file`, and with the errors of `pages`.
 
-        Pages in `kept` are not read again; those read now are added to it.
+        Pages in `kept` are not read again; those read now are added to it. After `most_pages` the
+        rest is left unread.
         """
         from loaders.registry import LOADERS, complete
 
@@ -177,6 +179,8 @@ class IsolatedParser:
                 kept.append(read)
             if progress is not None:
                 progress(read.page.number or count, read.total)
+            if most_pages is not None and len(found) >= most_pages:
+                break
         loader = next((item for item in LOADERS if item.format == kind), None)
         if loader is None:
             raise DamagedFileError(f"“{name}” has no pages from {first_page} on.", name=name)

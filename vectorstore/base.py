@@ -12,6 +12,10 @@ import numpy as np
 Frequency = Callable[[str], tuple[int, int]]
 """From a term to the number of texts that hold it, and of all texts."""
 
+Weights = tuple[float, float]
+"""Factors for the dense and for the keyword arm."""
+AS_CALIBRATED: Weights = (1.0, 1.0)
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredId:
@@ -63,11 +67,13 @@ class SearchIndex(Protocol):
         k: int,
         allowed: Collection[int] | None = None,
         frequency: Frequency | None = None,
+        weights: Weights = AS_CALIBRATED,
     ) -> list[ScoredId]:
         """The `k` best entries, best first, among `allowed` ids when given.
 
         `vector` has shape (dimension,), float32, unit length. `frequency` replaces the index's own,
-        so that several indexes searched together weigh the question's words alike.
+        so that several indexes searched together weigh the question's words alike. `weights` multiply
+        those of each arm in the relevance, whose threshold must then be chosen anew.
         """
         ...
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from vectorstore import lexical
 from vectorstore.background import Background
-from vectorstore.base import Frequency, ScoredId
+from vectorstore.base import AS_CALIBRATED, Frequency, ScoredId, Weights
 from vectorstore.calibration import Calibration
 from vectorstore.chinese import fold
 from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
@@ -119,6 +119,7 @@ class HybridIndex:
         k: int,
         allowed: Collection[int] | None = None,
         frequency: Frequency | None = None,
+        weights: Weights = AS_CALIBRATED,
     ) -> list[ScoredId]:
         """The `k` best entries; see `SearchIndex.search`."""
         question = np.ascontiguousarray(vector, dtype=np.float32)
@@ -129,7 +130,7 @@ class HybridIndex:
         if k <= 0:
             return []
         ids, parts = self.parts(text, question, wide=max(CANDIDATES, k), allowed=allowed, frequency=frequency)
-        scores = self.calibration.relevance(parts).tolist()
+        scores = self.calibration.weighted(*weights).relevance(parts).tolist()
         hits = [
             ScoredId(entry, score, cosine, coverage)
             for entry, score, (cosine, coverage) in zip(ids, scores, parts[:, :2].tolist(), strict=True)

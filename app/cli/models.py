@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from app.cli.output import Output, output_options
-from app.messages import Language, translate
 
 if TYPE_CHECKING:
-    from models.checkpoints.inspection import Inspection
-    from models.checkpoints.memory import Machine
+    pass
 
 
 @click.group()
@@ -75,63 +72,12 @@ def models_prepare(output: Output) -> None:
 
 def _check(output: Output, folder: Path) -> None:
     """Print what a folder is, what is wrong with it and what to do; exit status 1 when something is."""
-    from models.checkpoints.inspection import inspect
-    from models.checkpoints.memory import this_machine
-    from models.checkpoints.registration import quieten
+    from app.model_folders import describe
 
-    quieten()
-    found, machine, language = inspect(folder), this_machine(), output.language()
-    runs = machine.runs(found.needs) if found.needs else None
-    findings = [
-        {"code": f.code, "message": translate(f"finding.{f.code}", language, **f.details)}
-        for f in found.findings
-    ]
-    out = folder.with_name(f"{folder.name}-native")
-    advice = translate(f"advice.{found.advice}", language, folder=folder, out=out, title=found.title or "?")
-    report = asdict(found)
-    report |= {
-        "folder": str(folder),
-        "memory": report.pop("needs"),
-        "machine": asdict(machine),
-        "runs": {"where": runs[0], "precision": runs[1]} if runs else None,
-        "findings": findings,
-        "advice": {"code": found.advice, "message": advice},
-    }
-    lines = [*_described(found, machine, runs, language), *(f["message"] for f in findings), advice]
-    output.result(report, "\n".join(lines))
-    if findings:
+    report = describe(folder, output.language())
+    output.result(report.fields, "\n".join(report.lines))
+    if not report.sound:
         raise click.exceptions.Exit(1)
-
-
-def _described(
-    found: Inspection, machine: Machine, runs: tuple[str, str] | None, language: Language
-) -> list[str]:
-    from models.checkpoints.conversion import gigabytes
-
-    named = ", ".join(
-        part for part in (found.title, found.model_type, found.format, found.quantisation) if part
-    )
-    lines = [f"{translate(f'check.{found.kind}', language)}: {named}"]
-    if found.parameters is not None:
-        context = found.context_length or "?"
-        size = f"{found.parameters / 1e9:.2f} B" if found.parameters >= 1e8 else f"{found.parameters:,}"
-        lines.append(translate("check.size", language, parameters=size, context=context))
-    if found.needs is not None:
-        needs = {key: gigabytes(value) for key, value in asdict(found.needs).items() if value is not None}
-        cache = needs.get("kv_cache_per_1000_tokens", "?")
-        lines.append(translate("check.memory", language, **needs, cache=cache))
-        where = runs[0] if runs else "nowhere"
-        free = gigabytes(max((gpu.free for gpu in machine.gpus), default=0))
-        lines.append(
-            translate(
-                f"check.runs.{where}",
-                language,
-                precision=runs[1] if runs else "",
-                ram=gigabytes(machine.ram_available),
-                gpu=free,
-            )
-        )
-    return lines
 
 
 def _convert(output: Output, folder: Path, out: Path, *, family: str | None) -> None:

@@ -31,6 +31,13 @@ class Outcome:
     """Length of the quotes."""
 
     @property
+    def right(self) -> bool:
+        """Whether it came out as it should: refused, or answered from the right place."""
+        if not self.answerable or self.refused:
+            return self.answerable != self.refused
+        return bool(self.rank) if self.contained is None else self.contained
+
+    @property
     def worth(self) -> int:
         """The higher the better, to tell whether a later outcome of the question is worse."""
         if not self.answerable:

@@ -53,6 +53,11 @@ class Row:
     failures: tuple[Failure, ...] = field(default=(), repr=False)
     """The worst, worst first."""
 
+    @property
+    def right(self) -> float:
+        """Share of the questions that came out right."""
+        return sum(outcome.right for outcome in self.outcomes) / max(1, len(self.outcomes))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:

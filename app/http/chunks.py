@@ -22,7 +22,7 @@ class ChunkList(BaseModel):
 class NewChunk(BaseModel):
     """A chunk to add at the end of a document."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     text: str
     page: int | None = None
@@ -32,7 +32,7 @@ class NewChunk(BaseModel):
 class ChunkChange(BaseModel):
     """What to change of a chunk."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     text: str | None = None
     enabled: bool | None = None
@@ -47,7 +47,7 @@ class EditList(BaseModel):
 class Keeping(BaseModel):
     """Which chunk an edit is about now; none: its text is added as a chunk of its own."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     chunk_id: int | None = None
 

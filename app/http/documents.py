@@ -56,7 +56,7 @@ class DocumentList(BaseModel):
 class DocumentChange(BaseModel):
     """What to change of a document."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: str | None = None
     knowledge_base: str | None = None

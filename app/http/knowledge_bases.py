@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"], rout
 class NewKnowledgeBase(BaseModel):
     """A knowledge base to make."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"name": "制度"}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "制度"}]})
 
     name: str
     description: str = Field("", max_length=2000)
@@ -23,7 +23,7 @@ class NewKnowledgeBase(BaseModel):
 class KnowledgeBaseChange(BaseModel):
     """What to change of a knowledge base."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     name: str | None = None
     description: str | None = Field(None, max_length=2000)

@@ -39,16 +39,12 @@ EMBEDDING_MODEL = "embedding"
 class TextPart(BaseModel):
     """A piece of text in a message."""
 
-    model_config = ConfigDict(strict=True)
-
     type: Literal["text"]
     text: str
 
 
 class ChatMessage(BaseModel):
     """A message of a chat."""
-
-    model_config = ConfigDict(strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
@@ -64,15 +60,13 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """Whether the last piece of a stream counts the tokens."""
 
-    model_config = ConfigDict(strict=True)
-
     include_usage: bool = False
 
 
 class ChatRequest(BaseModel):
     """A chat completion. Fields of OpenAI's that have no meaning here are passed over."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
 
     model: str
     messages: list[ChatMessage] = Field(min_length=1)
@@ -116,7 +110,7 @@ class ModelList(BaseModel):
 class EmbeddingRequest(BaseModel):
     """Texts to embed."""
 
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore")
 
     model: str = EMBEDDING_MODEL
     input: str | list[str] = Field(min_length=1, max_length=100_000)

@@ -31,9 +31,7 @@ class SearchRequest(BaseModel):
     """A search. `threshold` is the least relevance; unset, the calibrated one counts."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"examples": [{"query": "年假有几天", "knowledge_bases": ["制度"]}]},
+        extra="forbid", json_schema_extra={"examples": [{"query": "年假有几天", "knowledge_bases": ["制度"]}]}
     )
 
     query: str
@@ -47,7 +45,7 @@ class SearchRequest(BaseModel):
 class HistoryTurn(BaseModel):
     """An earlier question with its answer."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     question: str
     answer: str = ""
@@ -56,7 +54,7 @@ class HistoryTurn(BaseModel):
 class HistoryMessage(BaseModel):
     """An earlier message, as chat interfaces keep them."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid")
 
     role: Literal["user", "assistant"]
     content: str
@@ -67,7 +65,6 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [{"question": "年假有几天？", "knowledge_bases": ["制度"], "stream": False}]
         },

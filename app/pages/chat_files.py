@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from app.messages import Language
-from app.pages import library_html
+from app.pages import jobs_html
 from app.pages.texts import text
 from app.pages.uploads import take_in
 from knowledge_base.types import JobInfo
@@ -46,12 +46,12 @@ class ChatFiles:
         """The files as HTML, and whether some are still being read."""
         name = self._service.conversation_files.name(session_id) if session_id else None
         if name is None:
-            return library_html.rejected_html(rejected, language), False
+            return jobs_html.rejected_html(rejected, language), False
         jobs: list[JobInfo] = [job for job in self._service.jobs() if job.knowledge_base == name]
         busy = [job for job in jobs if job.state in ("queued", "running")]
         documents = self._service.documents(name)
         chips = "".join(f"<li><bdi>{escape(info.name)}</bdi></li>" for info in documents)
         listed = f'<ul class="zw-chips" aria-label="{escape(text("chat_files", language))}">{chips}</ul>'
         failed = [job for job in jobs if any(file.state == "failed" for file in job.documents)]
-        progress = "".join(library_html.job_html(job, language) for job in (*busy, *failed[:1]))
-        return library_html.rejected_html(rejected, language) + listed + progress, bool(busy)
+        progress = "".join(jobs_html.job_html(job, language) for job in (*busy, *failed[:1]))
+        return jobs_html.rejected_html(rejected, language) + listed + progress, bool(busy)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from app.answering.types import Answer, Final, Mode, Token, Turn, Waiting
 from app.failures import KNOWN, Failure
 from app.messages import Language
+from app.pages.tuning import Tuning
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -90,6 +91,7 @@ def ask(
     model: str | None,
     language: Language,
     mode: Mode = "documents",
+    tuning: Tuning = Tuning(),  # noqa: B008 - frozen
 ) -> Iterator[Exchange]:
     """Add an exchange and yield it each time that something of it has come.
 
@@ -100,7 +102,9 @@ def ask(
     conversation.exchanges.append(exchange)
     yield exchange
     try:
-        events = service.ask_stream(question, knowledge_bases, history=history, model=model, mode=mode)
+        events = service.ask_stream(
+            question, knowledge_bases, history=history, model=model, mode=mode, **tuning.options()
+        )
         for event in events:
             if not exchange.running:
                 return

@@ -9,14 +9,19 @@ import gradio as gr
 from app.messages import LANGUAGES
 from app.pages.chat_tab import ChatTab
 from app.pages.library_tab import LibraryTab
+from app.pages.models_tab import ModelsTab
+from app.pages.retrieval_tab import RetrievalTab
+from app.pages.system_tab import SystemTab
 from app.pages.texts import page_texts
 
 if TYPE_CHECKING:
+    from app.evaluation.background import Evaluations
+    from app.pages.system import SystemFacts
     from app.service import Service
 
 # The codes that Gradio's own texts have for the two languages.
 _LOCALES = {"zh": "zh-CN", "en": "en"}
-_OPENED = "(_, conversation) => [window.zhiwen.opened(), conversation]"
+_OPENED = "(_, __, ...rest) => [window.zhiwen.opened(), window.zhiwen.tuning(), ...rest]"
 _HEADER = (
     '<header class="zw-brand"><h1>知问</h1><p data-text="tagline"></p>'
     '<nav><button type="button" class="zw-button quiet" data-theme-switch data-text="theme"></button>'
@@ -30,7 +35,9 @@ def labels() -> gr.I18n:
     return gr.I18n(**{_LOCALES[language]: page_texts(language) for language in LANGUAGES})
 
 
-def build_blocks(service: Service, label: gr.I18n) -> gr.Blocks:
+def build_blocks(
+    service: Service, evaluations: Evaluations, system: SystemFacts, label: gr.I18n
+) -> gr.Blocks:
     """All components and handlers. Models are not touched."""
     with gr.Blocks(
         title=page_texts("zh")["title"],
@@ -43,17 +50,32 @@ def build_blocks(service: Service, label: gr.I18n) -> gr.Blocks:
         with gr.Tabs(elem_id="zw-tabs"):
             with gr.Tab(label("tab_chat"), id="chat", elem_id="zw-tab-chat") as chat_item:
                 chat = ChatTab(service, label)
-            with gr.Tab(label("tab_library"), id="library", elem_id="zw-tab-library"):
+            with gr.Tab(label("tab_library"), id="library", elem_id="zw-tab-library") as library_item:
                 library = LibraryTab(service, label)
+            with gr.Tab(label("tab_retrieval"), id="retrieval", elem_id="zw-tab-retrieval") as retrieval_item:
+                retrieval = RetrievalTab(service, evaluations, label)
+            with gr.Tab(label("tab_models"), id="models", elem_id="zw-tab-models") as models_item:
+                models = ModelsTab(service, system, label)
+            with gr.Tab(label("tab_system"), id="system", elem_id="zw-tab-system") as system_item:
+                administration = SystemTab(service, system, label)
         chat.connect()
         library.connect()
+        retrieval.connect(retrieval_item, chat.choices.tuning, chat.choices.tuned)
+        models.connect(models_item, chat.choices)
+        administration.connect(system_item, [chat_item, library_item, retrieval_item, models_item])
         quiet = {"show_progress": "hidden", "api_visibility": "private"}
-        blocks.load(chat.load, [chat.opened, chat.conversation], chat.loaded, js=_OPENED, **quiet)
-        blocks.load(library.load, None, [library.selected, library.making], **quiet)
+        blocks.load(
+            chat.load,
+            [chat.opened, chat.kept_tuning, chat.choices.mode, chat.conversation],
+            chat.loaded,
+            js=_OPENED,
+            **quiet,
+        )
+        blocks.load(library.load, None, library.loaded, **quiet)
         chat_item.select(
             chat.refresh,
-            [chat.knowledge_bases, library.fresh, chat.conversation],
-            [chat.knowledge_bases, chat.current, library.fresh],
+            [chat.choices.knowledge_bases, library.fresh, chat.conversation],
+            [chat.choices.knowledge_bases, chat.current, library.fresh],
             **quiet,
         )
     blocks.queue(default_concurrency_limit=None, api_open=False)

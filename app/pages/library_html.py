@@ -1,4 +1,4 @@
-"""Knowledge bases as HTML: documents, their chunks, the progress of uploads, search hits."""
+"""A knowledge base as HTML: what it is, where files are dropped, and the list of its documents."""
 
 from __future__ import annotations
 
@@ -6,213 +6,162 @@ from collections.abc import Sequence
 from html import escape
 from urllib.parse import quote as url_quote
 
-from app.failures import Failure, problem_text
-from app.messages import Language, error_text
+from app.failures import Failure
+from app.messages import Language
+from app.pages.amounts import size_text
+from app.pages.jobs_html import problems_html, state_text
 from app.pages.markup import button
+from app.pages.reader import document_address
 from app.pages.texts import text
-from knowledge_base.types import DocumentInfo, Hit, JobFile, JobInfo, KnowledgeBaseInfo
-from loaders.document import Chunk, Problem
+from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
 
-CHUNKS_PER_PAGE = 20
-_STAGES = ("parse", "embed")
-_SHOWN_PROBLEMS = 5
+ROWS = 100
+"""Documents listed at a time."""
 
 
 def notice_html(notice: str | Exception, language: Language) -> str:
     """One line on what was done, or on what went wrong and what to do."""
     if isinstance(notice, Exception):
-        message = escape(Failure.of(notice, language).message)
-        return f'<p class="zw-notice failed" role="alert">{message}</p>'
+        return failed_html(Failure.of(notice, language).message)
     return f'<p class="zw-notice" role="status">{escape(notice)}</p>'
 
 
+def failed_html(message: str) -> str:
+    """One line on what went wrong."""
+    return f'<p class="zw-notice failed" role="alert">{escape(message)}</p>'
+
+
 def header_html(info: KnowledgeBaseInfo | None, language: Language) -> str:
-    """A knowledge base's name, description, size, and the button that deletes it."""
+    """A knowledge base's name, description, size, and what can be done with all of it."""
     if info is None:
         return f'<p class="zw-empty">{escape(text("library_none", language))}</p>'
     counts = text("library_counts", language, documents=info.documents, chunks=info.chunks)
     question = text("library_delete_confirm", language, name=info.name, documents=info.documents)
+    rebuild = button(
+        text("library_rebuild", language), "rebuild", confirm=text("library_rebuild_confirm", language)
+    )
+    address = escape(f"api/knowledge-bases/{url_quote(info.name, safe='')}/export")
+    export = (
+        f'<button type="button" class="zw-button" data-export="{address}"'
+        f' data-name="{escape(info.name)}.zhiwen" data-working="{escape(text("exporting", language))}">'
+        f"{escape(text('library_export', language))}</button>"
+    )
     delete = button(text("library_delete", language), "delete", confirm=question, kind="danger")
     description = f"<p>{escape(info.description)}</p>" if info.description else ""
     return (
         f'<div class="zw-library"><div><h2><bdi>{escape(info.name)}</bdi></h2>{description}'
-        f'<p class="zw-faint">{escape(counts)}</p></div>{delete}</div>'
+        f'<p class="zw-faint">{escape(counts)}</p></div>'
+        f'<div class="zw-tools">{export}{rebuild if info.documents else ""}{delete}</div></div>'
     )
 
 
-def documents_html(knowledge_base: str, documents: Sequence[DocumentInfo], language: Language) -> str:
-    """The list of documents with what can be done with each."""
+def drop_html(knowledge_base: str, language: Language, *, files: int, size: int) -> str:
+    """Where files and folders are dropped or chosen; sent at most `files`, of `size` bytes, at a time."""
+    address = f"api/knowledge-bases/{url_quote(knowledge_base, safe='')}/documents"
+    return (
+        f'<section class="zw-drop" data-send="{escape(address)}" data-files="{files}" data-bytes="{size}"'
+        f' data-knowledge-base="{escape(knowledge_base)}"'
+        f' data-sending="{escape(sending_text(language))}"'
+        f' data-lost="{escape(text("send_lost", language))}"'
+        f' aria-label="{escape(text("upload", language))}">'
+        f"<p><b>{escape(text('drop_here', language))}</b></p>"
+        f'<div class="zw-tools"><button type="button" class="zw-button primary" data-choose="files">'
+        f"{escape(text('choose_files', language))}</button>"
+        f'<button type="button" class="zw-button" data-choose="folder">'
+        f"{escape(text('choose_folder', language))}</button></div>"
+        f'<p class="zw-faint">{escape(text("upload_hint", language))}</p>'
+        '<input type="file" multiple hidden><input type="file" webkitdirectory hidden>'
+        f'<div class="zw-sending" hidden><span role="status"></span><progress></progress>'
+        f'<button type="button" class="zw-button" data-choose="stop">{escape(text("job_cancel", language))}'
+        "</button></div></section>"
+    )
+
+
+def sending_text(language: Language) -> str:
+    """What the page's script fills with how far it has come."""
+    return text("sending", language, done="{done}", total="{total}", share="{share}")
+
+
+def import_html(language: Language) -> str:
+    """Taking in an exported knowledge base."""
+    label = escape(text("import_name", language))
+    return (
+        f'<section class="zw-import" data-working="{escape(text("importing", language))}"'
+        f' data-lost="{escape(text("send_lost", language))}">'
+        f'<p class="zw-faint">{escape(text("import_hint", language))}</p>'
+        f'<label>{label}<input type="text" class="zw-input" maxlength="200" id="zw-import-name"></label>'
+        f'<button type="button" class="zw-button" data-import="api/knowledge-bases/import">'
+        f"{escape(text('import_choose', language))}</button>"
+        '<p role="status" class="zw-faint"></p></section>'
+    )
+
+
+def documents_html(
+    documents: Sequence[DocumentInfo], language: Language, *, query: str = "", first: int = 0
+) -> str:
+    """The documents in whose name `query` stands, from index `first` on, with what can be done with each."""
     title = f"<h3>{escape(text('documents', language))}</h3>"
     if not documents:
         return f'{title}<p class="zw-empty">{escape(text("documents_none", language))}</p>'
-    columns = ("column_name", "column_state", "column_pages", "column_chunks", "column_actions")
+    wanted = query.strip().lower()
+    found = [d for d in documents if any(wanted in name.lower() for name in (d.name, *d.other_names))]
+    if not found:
+        return f'{title}<p class="zw-empty">{escape(text("documents_none_found", language))}</p>'
+    first = max(0, min(first, len(found) - 1))
+    shown = found[first : first + ROWS]
+    columns = ("column_name", "column_state", "column_pages", "column_chunks", "column_size")
     head = "".join(f'<th scope="col">{escape(text(column, language))}</th>' for column in columns)
-    rows = "".join(_document_row(knowledge_base, info, language) for info in documents)
-    return f'{title}<table class="zw-documents"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    head += f'<th scope="col"><span class="zw-hidden">{escape(text("column_actions", language))}</span></th>'
+    rows = "".join(_row(info, language) for info in shown)
+    table = f'<table class="zw-documents"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return title + table + _turning(first, len(shown), len(found), language)
 
 
-def _document_row(knowledge_base: str, info: DocumentInfo, language: Language) -> str:
-    address = (
-        f"api/knowledge-bases/{url_quote(knowledge_base, safe='')}/documents/"
-        f"{url_quote(info.id, safe='')}/content"
+def _turning(first: int, shown: int, total: int, language: Language) -> str:
+    if shown == total:
+        return ""
+    turns = ""
+    if first > 0:
+        turns += button(text("previous", language), "list", first=str(max(0, first - ROWS)))
+    if first + shown < total:
+        turns += button(text("next", language), "list", first=str(first + shown))
+    span = text("documents_range", language, first=first + 1, last=first + shown, total=total)
+    return f'<div class="zw-tools"><span class="zw-faint">{escape(span)}</span>{turns}</div>'
+
+
+def _row(info: DocumentInfo, language: Language) -> str:
+    remove = button(
+        text("delete", language),
+        "remove",
+        id=info.id,
+        confirm=text("document_delete_confirm", language, name=info.name),
+        kind="quiet danger",
     )
-    actions = (
-        button(text("show_chunks", language), "chunks", id=info.id, kind="quiet")
-        + f'<a class="zw-button quiet" href="{escape(address)}" download>'
-        f"{escape(text('download', language))}</a>"
-        + button(
-            text("delete", language),
-            "remove",
-            id=info.id,
-            confirm=text("document_delete_confirm", language, name=info.name),
-            kind="quiet danger",
-        )
-    )
+    state = f'<span class="zw-state {info.state}">{escape(state_text(info.state, language))}</span>'
+    if info.conflicts:
+        conflicts = text("conflicts", language, count=info.conflicts)
+        state += f' <span class="zw-problem">{escape(conflicts)}</span>'
     cells = (
-        ("column_state", f'<span class="zw-state {info.state}">{_state(info.state, language)}</span>'),
+        ("column_state", state),
         ("column_pages", str(info.pages)),
         ("column_chunks", str(info.chunks)),
-        ("column_actions", actions),
+        ("column_size", size_text(info.size)),
+        ("column_actions", remove),
     )
     rest = "".join(f'<td data-label="{escape(text(key, language))}">{cell}</td>' for key, cell in cells)
-    problems = _problems(info.problems, info.name, language)
-    return f'<tr><th scope="row"><bdi>{escape(info.name)}</bdi>{problems}</th>{rest}</tr>'
-
-
-def chunks_html(
-    info: DocumentInfo, chunks: Sequence[tuple[int, Chunk]], first: int, language: Language
-) -> str:
-    """`CHUNKS_PER_PAGE` of a document's chunks, from index `first` on."""
-    first = max(0, min(first, len(chunks) - 1))
-    shown = chunks[first : first + CHUNKS_PER_PAGE]
-    last = first + len(shown)
-    turn = ""
-    if first > 0:
-        turn += button(
-            text("previous", language), "chunks", id=info.id, first=str(max(0, first - CHUNKS_PER_PAGE))
-        )
-    if last < len(chunks):
-        turn += button(text("next", language), "chunks", id=info.id, first=str(last))
-    span = text("chunks_range", language, first=first + 1, last=last, total=len(chunks)) if shown else ""
-    items = "".join(_chunk(chunk, first + n, language) for n, (_, chunk) in enumerate(shown, start=1))
-    close = button(text("close", language), "close", kind="quiet")
+    problems = problems_html(info.problems, info.name, language)
+    others = ""
+    if info.other_names:
+        names = text("other_names", language, names="、".join(info.other_names))
+        others = f'<p class="zw-faint">{escape(names)}</p>'
     return (
-        f'<section class="zw-panel"><div class="zw-panel-head"><h3>'
-        f"{escape(text('chunks_of', language, name=info.name))}</h3>{close}</div>"
-        f'<p class="zw-faint">{escape(span)}</p>{items}<div class="zw-tools">{turn}</div></section>'
+        '<tr><th scope="row"><button type="button" class="zw-link" data-action="open"'
+        f' data-id="{escape(info.id)}">'
+        f"<bdi>{escape(info.name)}</bdi></button>{others}{problems}</th>{rest}</tr>"
     )
 
 
-def _chunk(chunk: Chunk, number: int, language: Language) -> str:
-    place = [text("chunk_number", language, number=number)]
-    if chunk.page is not None:
-        place.append(text("page", language, page=chunk.page))
-    if chunk.heading_path:
-        place.append(" › ".join(chunk.heading_path))
-    before = "\n".join(part for part in (chunk.question, chunk.header) if part)
-    lead = f'<p class="zw-lead">{escape(before)}</p>' if before else ""
-    return (
-        f'<div class="zw-chunk"><p class="zw-faint">{escape(" · ".join(place))}</p>{lead}'
-        f"<p>{escape(chunk.text)}</p></div>"
-    )
-
-
-def job_html(job: JobInfo, language: Language) -> str:
-    """How far a job has come, file by file."""
-    running = job.state in ("queued", "running")
-    total = len(job.documents)
-    head = (
-        f'<div class="zw-panel-head"><h3>{escape(text(f"job_state_{job.state}", language))} · '
-        f"{escape(text('job_done', language, done=job.done, total=total))}</h3>"
-    )
-    if running:
-        head += button(text("job_cancel", language), "cancel", id=job.id)
-    elif job.state == "failed" and job.error:
-        head += button(text("job_retry", language), "retry", id=job.id)
-    head += "</div>"
-    meter = f'<progress value="{job.done}" max="{total}"></progress>' if running else ""
-    reason = error_text(job.error, language, job.error) if job.error else ""
-    error = f'<p class="zw-problem">{escape(reason)}</p>' if reason else ""
-    working = next((n for n, file in enumerate(job.documents) if file.state == "queued"), None)
-    files = "".join(
-        _job_file(file, language, job=job, working=n == working and job.state == "running")
-        for n, file in enumerate(job.documents)
-    )
-    return f'<section class="zw-panel" data-job="{job.state}">{head}{meter}{error}<ul>{files}</ul></section>'
-
-
-def rejected_html(rejected: Sequence[tuple[str, str]], language: Language) -> str:
-    """Files that were not taken in, each with the reason."""
-    if not rejected:
-        return ""
-    state = escape(text("file_rejected", language))
-    items = "".join(
-        f'<li><bdi>{escape(name)}</bdi><span class="zw-state failed">{state}</span>'
-        f'<p class="zw-problem">{escape(reason)}</p></li>'
-        for name, reason in rejected
-    )
-    return f'<section class="zw-panel" role="alert"><ul>{items}</ul></section>'
-
-
-def _job_file(file: JobFile, language: Language, *, job: JobInfo, working: bool) -> str:
-    if working:
-        state, label = "working", _stage(job.stage, language)
-    elif file.state == "queued" and job.state in ("cancelled", "failed"):
-        state, label = "cancelled", text("file_cancelled", language)
-    else:
-        state, label = file.state, _state(file.state, language)
-    problems = _problems(file.problems, file.name, language)
-    return (
-        f'<li><bdi>{escape(file.name)}</bdi><span class="zw-state {state}">{escape(label)}</span>'
-        f"{problems}</li>"
-    )
-
-
-def _stage(stage: str, language: Language) -> str:
-    name, _, rest = stage.partition(" ")
-    if name not in _STAGES:
-        return text("file_working", language)
-    return f"{text(f'stage_{name}', language)} {rest.partition(' ')[0]}"
-
-
-def _state(state: str, language: Language) -> str:
-    return text(f"file_{state}", language)
-
-
-def _problems(problems: Sequence[Problem], name: str, language: Language) -> str:
-    lines = []
-    for problem in problems[:_SHOWN_PROBLEMS]:
-        page = text("problem_page", language, page=problem.page) if problem.page is not None else ""
-        lines.append(f'<p class="zw-problem">{escape(page + problem_text(problem, language, name=name))}</p>')
-    if len(problems) > _SHOWN_PROBLEMS:
-        lines.append(f'<p class="zw-problem">… +{len(problems) - _SHOWN_PROBLEMS}</p>')
-    return "".join(lines)
-
-
-def hits_html(hits: Sequence[Hit], threshold: float, language: Language) -> str:
-    """Search hits with what their scores are made of; those below the threshold in grey."""
-    if not hits:
-        return f'<p class="zw-empty">{escape(text("search_none", language))}</p>'
-    note = escape(text("search_threshold", language, threshold=f"{threshold:.2f}"))
-    items = "".join(_hit(hit, number, threshold, language) for number, hit in enumerate(hits, start=1))
-    return f'<p class="zw-faint">{note}</p><ol class="zw-hits">{items}</ol>'
-
-
-def _hit(hit: Hit, number: int, threshold: float, language: Language) -> str:
-    below = hit.score < threshold
-    place = [text("score", language, score=f"{hit.score:.2f}")]
-    if below:
-        place.append(text("search_below", language))
-    parts = {"dense": f"{hit.dense_score:.2f}", "keyword": f"{hit.keyword_score:.2f}"}
-    place.append(text("search_parts", language, **parts))
-    if hit.page is not None:
-        place.append(text("page", language, page=hit.page))
-    lead = (
-        f'<p class="zw-lead">{escape(hit.question or hit.header)}</p>' if hit.question or hit.header else ""
-    )
-    title = (
-        f"<p><b>{number}.</b> <bdi>{escape(hit.document)}</bdi> "
-        f'<span class="zw-faint">{escape(" · ".join(place))}</span></p>'
-    )
-    kind = "zw-chunk below" if below else "zw-chunk"
-    return f'<li class="{kind}">{title}{lead}<p>{escape(hit.text)}</p></li>'
+def download_html(knowledge_base: str, document_id: str, language: Language) -> str:
+    """The link that gives the file back as it was."""
+    content = escape(f"{document_address(knowledge_base, document_id)}/content")
+    return f'<a class="zw-button" href="{content}" download>{escape(text("download", language))}</a>'

@@ -6,8 +6,10 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from app.evaluation.background import Evaluations
 from app.pages.guard import PageGuard
-from app.pages.rights import for_browser
+from app.pages.rights import for_admins, for_browser
+from app.pages.system import SystemFacts
 from app.pages.uploads import sweep
 
 if TYPE_CHECKING:
@@ -33,10 +35,15 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
 
         from app.pages.layout import build_blocks, labels
 
-    label = labels()
+    label, seen = labels(), for_browser(service)
     gr.mount_gradio_app(
         api,
-        build_blocks(for_browser(service), label),
+        build_blocks(
+            seen,
+            for_admins(Evaluations(settings, service), seen),
+            for_admins(SystemFacts(), seen),
+            label,
+        ),
         path="/",
         app_kwargs={"middleware": [PageGuard.middleware(settings.language)]},
         theme=_theme(),

@@ -49,20 +49,18 @@
     const place = mark.getBoundingClientRect().top - body.getBoundingClientRect().top;
     body.scrollTop += place - body.clientHeight / 3;
   };
-  const showReader = () => {
-    const reader = document.querySelector('.zw-reader');
-    if (document.body.classList.contains('zw-reading') !== Boolean(reader)) {
-      document.body.classList.toggle('zw-reading', Boolean(reader));
+  const showReaders = () => {
+    for (const reader of document.querySelectorAll('.zw-reader:not([data-shown])')) {
+      reader.dataset.shown = 'yes';
+      requestAnimationFrame(() => toMark(reader)); // once it is laid out
+      if (!('quiet' in reader.dataset)) reader.querySelector('h3').focus({ preventScroll: true });
+      reader.querySelector('img')?.addEventListener('load', () => toMark(reader));
     }
-    if (!reader || reader.dataset.shown) return;
-    reader.dataset.shown = 'yes';
-    requestAnimationFrame(() => toMark(reader)); // once it is laid out
-    reader.querySelector('h3').focus({ preventScroll: true });
-    reader.querySelector('img')?.addEventListener('load', () => toMark(reader));
   };
   const closeReader = () => {
-    document.querySelector('.zw-reader')?.remove();
-    showReader();
+    const reader = [...document.querySelectorAll('.zw-reader')].find((one) => one.offsetParent);
+    if (!reader) return;
+    reader.remove();
     if (opener?.isConnected) opener.focus();
   };
   document.addEventListener('click', (event) => {
@@ -91,24 +89,15 @@
   const keepOpened = () => {
     const current = document.querySelector('#zw-sessions [data-current]')?.dataset.current;
     if (current !== undefined && current !== stored('zhiwen-conversation')) store('zhiwen-conversation', current);
+    const tuning = document.querySelector('#zw-tuned [data-tuning]')?.dataset.tuning;
+    if (tuning !== undefined && tuning !== stored('zhiwen-tuning')) store('zhiwen-tuning', tuning);
   };
 
   window.zhiwen = {
+    tuning: () => stored('zhiwen-tuning') || '',
     opened: () => stored('zhiwen-conversation') || '',
-    openLibrary: () => document.querySelectorAll('#zw-tabs [role=tab]')[1]?.click(),
-  };
-
-  // A panel of chunks opens below the list, perhaps out of sight.
-  let awaitingChunks = false;
-  document.addEventListener('click', (event) => {
-    if (event.target.closest('[data-action=chunks]')) awaitingChunks = true;
-  }, true);
-  const showChunks = () => {
-    if (!awaitingChunks) return;
-    const panel = document.querySelector('#zw-chunks .zw-panel');
-    if (!panel) return;
-    awaitingChunks = false;
-    panel.scrollIntoView({ block: 'nearest' });
+    language,
+    openTab: (name) => document.getElementById(`zw-tab-${name}-button`)?.click(),
   };
 
   document.addEventListener('click', (event) => {
@@ -181,12 +170,18 @@
     for (const element of document.querySelectorAll('[data-text]')) {
       if (element.textContent !== texts[element.dataset.text]) element.textContent = texts[element.dataset.text];
     }
+    // Points in time come in UTC, and are written in the reader's own zone.
+    for (const time of document.querySelectorAll('time[datetime]:not([data-local])')) {
+      time.dataset.local = 'yes';
+      const moment = new Date(time.dateTime);
+      if (!Number.isNaN(moment.valueOf())) time.textContent = moment.toLocaleString(language === 'zh' ? 'zh-CN' : 'en-GB');
+    }
   };
 
   document.addEventListener('DOMContentLoaded', () => {
     applyTheme();
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    new MutationObserver(() => { followAnswer(); fillTexts(); showChunks(); showReader(); keepOpened(); })
+    new MutationObserver(() => { followAnswer(); fillTexts(); showReaders(); keepOpened(); })
       .observe(document.body, { childList: true, subtree: true });
     followAnswer();
     fillTexts();

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -26,6 +28,17 @@ CHUNKS_SHOWN = 30
 _BEFORE = 8
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is open, and what the buttons send back to come here again."""
+
+    knowledge_base: str
+    info: DocumentInfo
+    language: Language
+    address: Mapping[str, str]
+    quiet: bool = False
+
+
 def citation_html(
     service: Service, citation: Citation, language: Language, *, address: Mapping[str, str], turn: str = ""
 ) -> str:
@@ -40,27 +53,52 @@ def citation_html(
     except KNOWN:
         return _gone(citation, language)
     place = next((n for n, (chunk_id, _) in enumerate(chunks) if chunk_id == citation.chunk_id), None)
+    opened = _Opened(citation.knowledge_base, info, language, address)
     if info.format in PICTURED and citation.page is not None and not citation.edited:
         shown = _number(turn, citation.page, info.pages)
         boxes = [box for box in citation.boxes if box.page == shown]
-        return _pictured(citation.knowledge_base, info, shown, boxes, language, address)
+        return _pictured(opened, shown, boxes)
     if place is None:
         return _gone(citation, language)
     chunk = chunks[place][1]
     spans = [(chunk.start + low, chunk.start + high) for low, high in quote_spans(chunk.text, citation.quote)]
     first = _number(turn, max(1, place - _BEFORE + 1), max(1, len(chunks))) - 1
-    return _flowing(citation.knowledge_base, info, chunks, first, spans, language, address, cited=place)
+    return _flowing(opened, chunks, first, spans, cited=place)
 
 
-def _pictured(
+def document_html(
+    service: Service,
     knowledge_base: str,
-    info: DocumentInfo,
-    page: int,
-    boxes: Sequence[Box],
+    document_id: str,
     language: Language,
-    address: Mapping[str, str],
+    *,
+    chunk_id: int | None = None,
+    turn: str = "",
+    quiet: bool = False,
 ) -> str:
-    source = f"{document_address(knowledge_base, info.id)}/pages/{page}.png"
+    """A document as it looks, open where a chunk stands, which is marked; without one at its start.
+
+    `turn` is as for `citation_html`; `quiet` leaves the keyboard where it is. A chunk that is gone
+    marks nothing. Raises `DocumentNotFoundError`.
+    """
+    info = service.document(knowledge_base, document_id)
+    chunks = service.document_chunks(knowledge_base, document_id)
+    place = next((n for n, (found, _) in enumerate(chunks) if found == chunk_id), None)
+    chunk = None if place is None else chunks[place][1]
+    address = {"chunk": "" if chunk_id is None else str(chunk_id)}
+    opened = _Opened(knowledge_base, info, language, address, quiet)
+    if info.format in PICTURED:
+        boxes = [line.box for line in chunk.lines] if chunk else []
+        shown = _number(turn, (chunk.page if chunk else None) or 1, info.pages)
+        marked_here = [box for box in boxes if box.page == shown]
+        return _pictured(opened, shown, marked_here)
+    first = _number(turn, max(1, (place or 0) - _BEFORE + 1), max(1, len(chunks))) - 1
+    return _flowing(opened, chunks, first, (), cited=place)
+
+
+def _pictured(opened: _Opened, page: int, boxes: Sequence[Box]) -> str:
+    info, language = opened.info, opened.language
+    source = f"{document_address(opened.knowledge_base, info.id)}/pages/{page}.png"
     label = text("page_picture", language, document=info.name, page=page)
     marks = "".join(_rectangle(box) for box in boxes)
     body = (
@@ -69,20 +107,18 @@ def _pictured(
     )
     where = text("page_of", language, page=page, pages=info.pages)
     turns = {"previous_page": page - 1 if page > 1 else 0, "next_page": page + 1 if page < info.pages else 0}
-    return _frame(knowledge_base, info, where, turns, body, language, address)
+    return _frame(opened, where, turns, body)
 
 
 def _flowing(
-    knowledge_base: str,
-    info: DocumentInfo,
+    opened: _Opened,
     chunks: Sequence[tuple[int, Chunk]],
     first: int,
     marks: Spans,
-    language: Language,
-    address: Mapping[str, str],
     *,
     cited: int | None = None,
 ) -> str:
+    language = opened.language
     last = min(len(chunks), first + CHUNKS_SHOWN)
     shown = pieces(chunks[first:last])
     parts = []
@@ -100,33 +136,29 @@ def _flowing(
         "previous_part": max(1, first + 1 - CHUNKS_SHOWN) if first > 0 else 0,
         "next_part": last + 1 if last < len(chunks) else 0,
     }
-    return _frame(knowledge_base, info, where, turns, body, language, address)
+    return _frame(opened, where, turns, body)
 
 
 def _begins_table(before: Piece | None, piece: Piece) -> bool:
     return before is None or before.chunk.header != piece.chunk.header
 
 
-def _frame(
-    knowledge_base: str,
-    info: DocumentInfo,
-    where: str,
-    turns: Mapping[str, int],
-    body: str,
-    language: Language,
-    address: Mapping[str, str],
-) -> str:
+def _frame(opened: _Opened, where: str, turns: Mapping[str, int], body: str) -> str:
+    info, language = opened.info, opened.language
     turning = "".join(
-        button(text(key, language), "read", turn=str(target), event="read", **address)
+        button(text(key, language), "read", turn=str(target), event="read", **opened.address)
         for key, target in turns.items()
         if target
     )
-    content = escape(f"{document_address(knowledge_base, info.id)}/content")
+    content = escape(f"{document_address(opened.knowledge_base, info.id)}/content")
     download = (
         f'<a class="zw-button quiet" href="{content}" download>{escape(text("download", language))}</a>'
     )
+    # Opened a second time, the same document must differ, or the browser would change nothing.
+    quiet = " data-quiet" if opened.quiet else ""
     return (
-        f'<section class="zw-reader" aria-label="{escape(text("reader", language, name=info.name))}">'
+        f'<section class="zw-reader" data-opened="{secrets.token_hex(4)}"{quiet}'
+        f' aria-label="{escape(text("reader", language, name=info.name))}">'
         f'<header><h3 tabindex="-1"><bdi>{escape(info.name)}</bdi></h3>{_close(language)}</header>'
         f'<nav><span class="zw-faint">{escape(where)}</span>{turning}{download}</nav>'
         f'<div class="zw-reader-body" tabindex="0" role="region" aria-label="{escape(info.name)}">'
@@ -137,7 +169,8 @@ def _frame(
 def _gone(citation: Citation, language: Language) -> str:
     passage = highlighted(citation.text, citation.quote)
     return (
-        f'<section class="zw-reader" aria-label="{escape(text("reader", language, name=citation.document))}">'
+        f'<section class="zw-reader" data-opened="{secrets.token_hex(4)}"'
+        f' aria-label="{escape(text("reader", language, name=citation.document))}">'
         f'<header><h3 tabindex="-1"><bdi>{escape(citation.document)}</bdi></h3>{_close(language)}</header>'
         f'<p class="zw-note">{escape(text("document_changed", language))}</p>'
         f'<div class="zw-reader-body"><div class="zw-flow"><p>{passage}</p></div></div></section>'

@@ -9,13 +9,14 @@ from app.messages import LANGUAGES
 from app.pages.language import LANGUAGE_COOKIE
 from app.pages.texts import text
 
+_SCRIPTS = ("page.js", "transfer.js")
 _HEADER_TEXTS = ("title", "tagline", "theme", "language", "sessions")
 
 ACTIONS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-action]');
   if (!button || !element.contains(button)) return;
-  if (button.dataset.action === 'library') { window.zhiwen.openLibrary(); return; }
+  if (button.dataset.action === 'library') { window.zhiwen.openTab('library'); return; }
   if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
   const data = {...button.dataset};
   if (data.prompt) {
@@ -23,6 +24,7 @@ element.addEventListener('click', (event) => {
     if (data.value === null) return;
   }
   if (data.field) data.value = document.getElementById(data.field).value;
+  if (window.innerWidth <= 1000) data.narrow = 'yes';
   if (data.event === 'read') trigger('read', data);
   else trigger('act', data);
 });
@@ -32,13 +34,17 @@ element.addEventListener('click', (event) => {
 With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
 goes along; `data-event="read"` makes it a `read` event, which waits for no answer in the making.
 """
+DROP_ZONE = "window.zhiwen.dropZone(element, (data) => trigger('act', data));"
+TRANSFERS = "window.zhiwen.transfers(element, (data) => trigger('act', data));"
+IMPORT = "window.zhiwen.importing(element, (data) => trigger('act', data));"
+"""The same for what `transfer.js` sends to the HTTP interface and fetches from it."""
 
 
 def head_html(language_setting: str) -> str:
     """What goes into the page's head: the style sheet and the script."""
     folder = Path(__file__).parent
     style = (folder / "page.css").read_text(encoding="utf-8")
-    script = (folder / "page.js").read_text(encoding="utf-8")
+    script = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     texts = {language: {key: text(key, language) for key in _HEADER_TEXTS} for language in LANGUAGES}
     constants = json.dumps({"cookie": LANGUAGE_COOKIE, "language": language_setting, "texts": texts})
     return f"<style>{style}</style><script>window.zhiwenPage = {constants};\n{script}</script>"

@@ -31,7 +31,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-WAIT_MS = 40_000
+WAIT_MS = 150_000
+"""Models are converted and loaded meanwhile, on a machine that may have other things to do."""
 
 
 @dataclass(frozen=True)
@@ -153,5 +154,5 @@ def page(context: BrowserContext, server: Server, watch: Watch) -> Page:
     page = context.new_page()
     watch.follow(page)
     page.goto(server.url)
-    page.locator("#zw-question textarea").wait_for()
+    page.locator(".zw-welcome").wait_for()  # the last that comes
     return page

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.answering.types import Answer, AnswerSentence, Citation, Event, Final, Sources, Token, Turn
-from app.pages import library_html, uploads
+from app.pages import jobs_html, library_html, trial_html, uploads
 from app.pages.chat_html import current_html, history_html
 from app.pages.conversation import Conversation, Exchange, ask
 from app.pages.language import language_of
@@ -32,7 +32,7 @@ MOMENT = datetime(2026, 11, 21)
 SAFE_TAGS = {
     *("a", "article", "b", "bdi", "blockquote", "button", "code", "details", "div", "em", "figure", "h1"),
     *("h2", "h3", "h4", "h5", "h6", "hr", "img", "li", "mark", "ol", "p", "pre", "section", "span", "strong"),
-    *("summary", "table", "tbody", "td", "th", "thead", "tr", "ul", "br"),
+    *("i", "summary", "table", "tbody", "td", "th", "thead", "tr", "ul", "br"),
 }
 CITATION = Citation(1, "库/一", "手册.pdf", "d1", 7, 3, "前文。年假为十天。后文。", "年假为十天。", 0.91)
 
@@ -159,7 +159,7 @@ class _Service:
         self.history: Any = None
 
     def ask_stream(
-        self, question: str, names: list[str], *, history: Any, model: Any, mode: str = "documents"
+        self, question: str, names: list[str], *, history: Any, model: Any, mode: str = "documents", **_: Any
     ) -> Iterator[Event]:
         self.history = history
         yield from self.events
@@ -214,12 +214,12 @@ def _job(state: Any, stage: str = "", error: str = "", **files: Any) -> JobInfo:
 def test_job_shows_progress_per_file_and_reasons() -> None:
     problem = Problem("damaged_file", "cut short")
     files: dict[str, Any] = {"a": ("ready", ()), "b": ("queued", ()), "c": ("queued", ())}
-    html = library_html.job_html(_job("running", "parse 3/12 b.pdf", **files), "zh")
+    html = jobs_html.job_html(_job("running", "parse 3/12 b.pdf", **files), "zh")
     assert "处理中 · 1 / 3 个文件" in html
     assert "解析 3/12" in html
     assert html.count("等待中") == 1
     assert 'data-action="cancel"' in html
-    failed = library_html.job_html(_job("failed", error="model_unavailable", a=("failed", (problem,))), "zh")
+    failed = jobs_html.job_html(_job("failed", error="model_unavailable", a=("failed", (problem,))), "zh")
     assert "文件 a.pdf 已损坏" in failed
     assert "模型暂时不可用" in failed
     assert 'data-action="retry"' in failed
@@ -228,7 +228,7 @@ def test_job_shows_progress_per_file_and_reasons() -> None:
 def test_documents_show_state_and_at_most_five_problems() -> None:
     problems = tuple(Problem("needs_ocr", "picture", n) for n in range(1, 9))
     info = DocumentInfo("d", "<x>.pdf", "ready_with_problems", "pdf", 1, 8, 0, problems, MOMENT, MOMENT)
-    html = library_html.documents_html("库", [info], "zh")
+    html = library_html.documents_html([info], "zh")
     assert html.count("此页是图片") == 5
     assert "+3" in html
     assert "<x>" not in html
@@ -238,9 +238,11 @@ def test_documents_show_state_and_at_most_five_problems() -> None:
 
 def test_hits_below_the_threshold_are_marked() -> None:
     hits = [Hit(score, 0.9, 0.4, "库", "a.md", "d", 1, None, "文") for score in (0.8, 0.2)]
-    html = library_html.hits_html(hits, 0.5, "zh")
+    html = trial_html.hits_html(hits, "文？", 0.5, "zh")
     assert html.count("低于阈值") == 1
-    assert "语义 0.90 · 关键词 0.40" in html
+    assert "2 个中有 1 个" in html
+    assert html.count('关键词 <b>0.40</b><i><i style="width:40%"></i></i>') == 2
+    _assert_inert(html)
 
 
 @pytest.mark.parametrize(
