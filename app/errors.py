@@ -122,7 +122,7 @@ class UnreadableTextError(ApplicationError):
 
 
 class RequestTooLargeError(ApplicationError):
-    """The body of a request that is no upload is larger than the limit."""
+    """The body of a request, or an upload with all its files, is larger than its limit."""
 
     code = "request_too_large"
 

@@ -18,7 +18,7 @@ from loaders.ocr_pages import read_picture
 from loaders.package import open_package, parser_errors
 from loaders.paragraphs import is_header
 from loaders.signatures import is_package
-from loaders.tabular import row_text
+from loaders.tabular import Spanned, row_text, spans_all, table_header
 from loaders.text import heading_level
 
 _DEEPEST = 40
@@ -145,12 +145,14 @@ class _Body:
                 yield Block(values[0])
         else:
             first = element.find(f"{W}tr/{W}trPr/{W}tblHeader")
-            columns = max(len(values) for values in texts)
             marked = first is not None and first.get(f"{W}val") not in ("0", "false")
-            header = ""
-            if len(texts) > 1 and (marked or is_header(texts[0], columns=columns)):
-                header = row_text(texts.pop(0))
-            yield Block("\n".join(map(row_text, texts)), "table", header=header)
+            while len(texts) > 1 and spans_all(texts[0]):
+                yield Block(row_text(texts.pop(0)))
+            columns = max(len(values) for values in texts)
+            header, used = table_header(texts)
+            if not used and len(texts) > 1 and (marked or is_header(texts[0], columns=columns)):
+                header, used = row_text(texts[0]), 1
+            yield Block("\n".join(map(row_text, texts[used:])), "table", header=header)
         for cell in _descend(element, f"{W}tc"):
             for paragraph in cell.iterchildren(f"{W}p"):
                 yield from self._pictures(paragraph)
@@ -161,12 +163,13 @@ class _Body:
         for cell in _descend(row, f"{W}tc"):
             merged = cell.find(f"{W}tcPr/{W}vMerge")
             span = cell.find(f"{W}tcPr/{W}gridSpan")
-            if merged is not None and merged.get(f"{W}val", "continue") == "continue":
-                cells.append(None)
-            else:
-                cells.append(self._cell(cell, depth))
             width = span.get(f"{W}val", "1") if span is not None else "1"
-            cells.extend([""] * (min(int(width), 64) - 1 if width.isdigit() else 0))
+            further = min(int(width), 64) - 1 if width.isdigit() else 0
+            if merged is not None and merged.get(f"{W}val", "continue") == "continue":
+                cells.extend([None] * (1 + further))
+            else:
+                text = self._cell(cell, depth)
+                cells.extend([text, *[Spanned(text)] * further])
         return cells
 
     def _cell(self, cell: Any, depth: int) -> str:

@@ -20,11 +20,12 @@ _TITLE = re.compile(r"title|标题|標題|文档标题", re.IGNORECASE)
 _SKIPPED = frozenset(
     {f"{W}del", f"{W}moveFrom", f"{W}rPr", f"{W}pPr", f"{W}txbxContent", f"{MC}Fallback", f"{W}instrText"}
 )
+_OFF = ("0", "false", "off")
 _DEEPEST = 60
 
 
 def paragraph_text(element: Any) -> str:
-    """The text of a paragraph as it reads: insertions in, deletions, fields' codes and boxes out."""
+    """The text of a paragraph as it reads: insertions in; deletions, hidden text, field codes, boxes out."""
     parts: list[str] = []
     _collect(element, parts, 0)
     return re.sub(r"[ \t\u00a0]+", " ", clean("".join(parts))).strip()
@@ -43,8 +44,14 @@ def _collect(element: Any, parts: list[str], depth: int) -> None:
             parts.append("\n")
         elif tag == f"{W}noBreakHyphen":
             parts.append("-")
-        elif tag not in _SKIPPED and isinstance(tag, str):
+        elif tag not in _SKIPPED and isinstance(tag, str) and not _is_hidden(child):
             _collect(child, parts, depth + 1)
+
+
+def _is_hidden(run: Any) -> bool:
+    """Whether a run is formatted as hidden, so that Word neither shows nor prints it."""
+    vanish = run.find(f"{W}rPr/{W}vanish")
+    return vanish is not None and vanish.get(f"{W}val") not in _OFF
 
 
 def text_boxes(element: Any) -> Iterator[Any]:

@@ -14,7 +14,7 @@ from loaders.cleaning import glue
 from loaders.document import Block, BlockKind, Line
 from loaders.layout import TextLine, is_field, rows
 from loaders.paragraphs import PageFrame
-from loaders.tabular import Spanned, row_text, table_header
+from loaders.tabular import Spanned, row_text, spans_all, table_header
 
 _LONGEST_CELL = 600
 _LEAST_FILLED = 0.3
@@ -98,10 +98,10 @@ class RuledTable:
     def _blocks(self, frame: PageFrame) -> Iterator[Block]:
         """A title over all columns, the table, a note over all columns."""
         first, last = 0, len(self.rows)
-        while first < last and _spans_all(self.rows[first][0]):
+        while first < last and spans_all(self.rows[first][0]):
             yield self._block(frame, first, first + 1)
             first += 1
-        while last > first and _spans_all(self.rows[last - 1][0]):
+        while last > first and spans_all(self.rows[last - 1][0]):
             last -= 1
         if first < last:
             yield self._block(frame, first, last)
@@ -120,13 +120,8 @@ class RuledTable:
             lines.append(Line(offset, offset + len(text), frame.box(x0, upper, x1, lower)))
             texts.append(text)
             offset += len(text) + 1
-        kind: BlockKind = "paragraph" if len(rows) == 1 and _spans_all(rows[0][0]) else "table"
+        kind: BlockKind = "paragraph" if len(rows) == 1 and spans_all(rows[0][0]) else "table"
         return Block("\n".join(texts), kind, lines=tuple(lines), header=header, confidence=self.confidence)
-
-
-def _spans_all(cells: Sequence[str]) -> bool:
-    """Whether a row is one cell over all columns, as a title above a table or a note below it."""
-    return bool(cells[0]) and all(type(cell) is Spanned for cell in cells[1:])
 
 
 def find_grids(edges: Iterable[Edge]) -> list[Grid]:

@@ -112,6 +112,11 @@ def is_remark(row: Sequence[str]) -> bool:
     return bool(row[0]) and not any(cell and type(cell) is not Spanned for cell in row[1:])
 
 
+def spans_all(cells: Sequence[str]) -> bool:
+    """Whether a row is one merged cell over all columns, which titles and notes of a table are."""
+    return bool(cells[0]) and all(type(cell) is Spanned for cell in cells[1:])
+
+
 def _squeeze(rows: list[list[str]]) -> list[list[str]]:
     """Leave out columns that are empty in every row."""
     width = max(map(len, rows))

@@ -63,10 +63,12 @@ class RequestLimits:
     def _watched(self, scope: Scope, receive: Receive) -> Receive:
         limits = self._settings.limits
         kind = Headers(scope=scope).get("content-type", "").lower()
-        maximum = limits.request_bytes
+        limit, maximum = "request_bytes", limits.request_bytes
         if kind.startswith("multipart/form-data"):
-            # A whole knowledge base has a limit of its own, to which its route holds the file.
-            maximum = limits.package_bytes + _FRAME if scope["path"] == _IMPORT else limits.upload_bytes
+            limit, maximum = "upload_bytes", limits.upload_bytes
+            if scope["path"] == _IMPORT:
+                # A whole knowledge base has a limit of its own, to which its route holds the file.
+                limit, maximum = "package_bytes", limits.package_bytes + _FRAME
         received, complete = 0, False
 
         async def receiving() -> Message:
@@ -80,7 +82,9 @@ class RequestLimits:
             received += len(message.get("body", b""))
             complete = not message.get("more_body", False)
             if received > maximum:
-                raise RequestTooLargeError(f"the body has more than {maximum} bytes", maximum=maximum)
+                raise RequestTooLargeError(
+                    f"the body has more than {maximum} bytes", limit=limit, maximum=maximum
+                )
             return message
 
         return receiving

@@ -185,6 +185,20 @@ def test_a_body_beyond_the_limit_is_refused(
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "request_too_large")
 
 
+def test_the_files_of_one_upload_are_limited_together(make_service: MakeService, client_of: ClientOf) -> None:
+    service = make_service(limits={"upload_bytes": 8192})
+    service.create_knowledge_base("kb")
+    client = client_of(service)
+    files = [("files", (f"{n}.txt", f"{n} 号文件。".encode() * 200)) for n in range(4)]
+    reply = client.post("/api/knowledge-bases/kb/documents", files=files)
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"]) == (413, "request_too_large")
+    assert error["details"] == {"limit": "upload_bytes", "maximum": 8192}
+    assert "limits.upload_bytes" in error["message"]
+    assert service.documents("kb") == []
+    assert list(service.settings.data_dir.joinpath("files").rglob("*.*")) == []
+
+
 def test_a_body_is_counted_as_it_comes(make_service: MakeService) -> None:
     settings = make_service(limits={"request_bytes": 2048}).settings
     parts = 0

@@ -214,3 +214,34 @@ def test_cells_that_span_leave_no_separators_behind(tmp_path: Path) -> None:
             cell.text = "值"
     table.cell(1, 1).merge(table.cell(1, 2))
     assert parse(save(document, tmp_path / "a.docx")).text == "值 | 值 值"
+
+
+def test_merged_heads_and_a_title_over_the_table(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    table = document.add_table(5, 4)
+    cells = {
+        (0, 0): "表2 车间人员", (1, 0): "车间", (1, 1): "白班", (1, 3): "夜班", (2, 1): "正式",
+        (2, 2): "临时", (2, 3): "正式", (3, 0): "一车间", (3, 1): "12", (3, 2): "3", (3, 3): "8", (4, 0): "二车间",
+        (4, 1): "9", (4, 2): "1", (4, 3): "6",
+    }  # fmt: skip
+    for first, last in (((0, 0), (0, 3)), ((1, 0), (2, 0)), ((1, 1), (1, 2))):
+        table.cell(*first).merge(table.cell(*last))
+    for place, text in cells.items():
+        table.cell(*place).text = text
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert [(s.block.kind, s.block.header, s.block.text) for s in parsed.sections] == [
+        ("paragraph", "", "表2 车间人员"),
+        ("table", "车间 | 白班 正式 | 白班 临时 | 夜班 正式", "一车间 | 12 | 3 | 8\n二车间 | 9 | 1 | 6"),
+    ]
+
+
+def test_hidden_text_is_left_out(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    paragraph = document.add_paragraph("验收期限为")
+    for text, hidden in (("三十日", True), ("十五日", False), ("。", None)):
+        paragraph.add_run(text).font.hidden = hidden
+    assert parse(save(document, tmp_path / "a.docx")).text == "验收期限为十五日。"
