@@ -37,7 +37,7 @@ from loaders.splitter import ChineseTextSplitter, Splitter
 from models.embedder import Embedder
 from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels
-from models.registry import load_embedder
+from models.registry import load_chat_model, load_embedder
 from models.reranker import CrossEncoderReranker
 from vectorstore.calibration import Calibration, Calibrations
 from vectorstore.hybrid import HybridIndex
@@ -184,7 +184,11 @@ def build_service(
     splitter = make_splitter(settings.splitter)
     reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
 
-    models = ChatModels(settings.answering.models, default=settings.answering.model)
+    models = ChatModels(
+        settings.answering.models,
+        default=settings.answering.model,
+        load=partial(load_chat_model, cache_dir=cache.absolute()),
+    )
 
     def swept(digests: set[str]) -> None:
         files.remove(digests, unreferenced=catalogue.unreferenced)

@@ -1,4 +1,4 @@
-"""Loading a causal language model: a transformers folder or a GGUF file, whole or quantised, with a LoRA."""
+"""Loading a causal language model from its folder, whole or quantised, with a LoRA."""
 
 from __future__ import annotations
 
@@ -29,25 +29,19 @@ class LoadedModel:
     """What weights and buffers take."""
 
 
-def is_causal_model(path: Path) -> bool:
-    """Whether a path looks like what `load_causal_model` takes."""
-    return (path / "config.json").is_file() or _gguf_file(path) is not None
-
-
-def load_tokenizer(path: Path) -> Any:
+def load_tokenizer(folder: Path) -> Any:
     """The tokenizer alone. Raises `ModelError`."""
     from transformers import AutoTokenizer
 
     register()
-    folder, extra = _source(path)
     try:
-        return AutoTokenizer.from_pretrained(str(folder), **extra, **_LOCAL)
+        return AutoTokenizer.from_pretrained(str(folder), **_LOCAL)
     except Exception as error:  # every layer beneath raises its own
-        raise _cannot_load(path, error) from error
+        raise _cannot_load(folder, error) from error
 
 
 def load_causal_model(
-    path: Path, *, device: str = "auto", quantisation: Quantisation = "none", adapter: Path | None = None
+    folder: Path, *, device: str = "auto", quantisation: Quantisation = "none", adapter: Path | None = None
 ) -> LoadedModel:
     """Load weights and tokenizer. No code of the folder is run and no pickle is read.
 
@@ -55,8 +49,10 @@ def load_causal_model(
     it does not. `device` is "auto" (a CUDA card when there is one), "cpu", "cuda" or "cuda:1".
     Raises `ModelError`, `ModelNotFoundError` or `ModelPackageMissingError`, each with a way out.
     """
-    if not is_causal_model(path):
-        raise ModelNotFoundError(f"{path} is not the folder of a model", name=str(path), folder=str(path))
+    if not (folder / "config.json").is_file():
+        raise ModelNotFoundError(
+            f"{folder} is not the folder of a model", name=str(folder), folder=str(folder)
+        )
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
@@ -64,20 +60,19 @@ def load_causal_model(
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     place = _device(device)
-    folder, extra = _source(path)
-    tokenizer = load_tokenizer(path)
+    tokenizer = load_tokenizer(folder)
+    extra: dict[str, Any] = {}
     if quantisation != "none":
         if adapter is not None:
             raise ModelError(
                 "A LoRA cannot be merged into quantised weights; load the model without quantisation.",
-                folder=str(path),
+                folder=str(folder),
             )
-        extra |= {"quantization_config": _quantised(quantisation), "device_map": place}
+        extra = {"quantization_config": _quantised(quantisation), "device_map": place}
     try:
-        dtype = _dtype(folder, place, gguf="gguf_file" in extra)
         model = AutoModelForCausalLM.from_pretrained(
             str(folder),
-            dtype=dtype,
+            dtype=_dtype(folder, place),
             use_safetensors=True,
             **extra,
             **_LOCAL,
@@ -88,7 +83,7 @@ def load_causal_model(
         release_memory(torch.device(place).type)
         if (found := told(error)).code != "model_error":
             raise found from error
-        raise _cannot_load(path, error) from error
+        raise _cannot_load(folder, error) from error
     model = model.eval().requires_grad_(False)
     if adapter is not None:
         merge_adapter(model, adapter)
@@ -96,26 +91,6 @@ def load_causal_model(
     return LoadedModel(
         model, tokenizer, _described(model), sum(t.numel() * t.element_size() for t in tensors)
     )
-
-
-def _source(path: Path) -> tuple[Path, dict[str, Any]]:
-    file = _gguf_file(path)
-    if file is None:
-        return path, {}
-    if importlib.util.find_spec("gguf") is None:
-        install = "pip install gguf"
-        raise ModelPackageMissingError(
-            f"Reading {file.name} needs the package gguf: {install}", install=install, package="gguf"
-        )
-    return file.parent, {"gguf_file": file.name}
-
-
-def _gguf_file(path: Path) -> Path | None:
-    """The GGUF file that is meant: the path itself, or the only one in a folder without a config."""
-    if path.is_file():
-        return path if path.suffix == ".gguf" else None
-    files = list(path.glob("*.gguf")) if path.is_dir() and not (path / "config.json").is_file() else []
-    return files[0] if len(files) == 1 else None
 
 
 def _device(wanted: str) -> str:
@@ -130,7 +105,7 @@ def _device(wanted: str) -> str:
     return "cuda:0" if wanted == "cuda" else wanted
 
 
-def _dtype(folder: Path, place: str, *, gguf: bool) -> Any:
+def _dtype(folder: Path, place: str) -> Any:
     """What to compute with: as stored, but half precision on a processor only where it has bfloat16."""
     import torch
     from transformers import AutoConfig
@@ -138,8 +113,6 @@ def _dtype(folder: Path, place: str, *, gguf: bool) -> Any:
     half = torch.bfloat16 if place != "cpu" and torch.cuda.is_bf16_supported() else torch.float16
     if place == "cpu":
         half = torch.bfloat16 if has_bfloat16() else torch.float32
-    if gguf:
-        return half
     stored = AutoConfig.from_pretrained(str(folder), **_LOCAL).dtype
     return half if stored in (torch.float16, torch.bfloat16) else "auto"
 
@@ -179,5 +152,5 @@ def _described(model: Any) -> str:
     return f"{model.device.type} {dtype}"
 
 
-def _cannot_load(path: Path, error: Exception) -> ModelError:
-    return ModelError(f"The language model in {path} cannot be loaded: {error}", folder=str(path))
+def _cannot_load(folder: Path, error: Exception) -> ModelError:
+    return ModelError(f"The language model in {folder} cannot be loaded: {error}", folder=str(folder))

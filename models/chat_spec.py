@@ -21,6 +21,9 @@ class ChatModelSpec(BaseModel):
     base_url: str | None = Field(None, description="address of a server that speaks OpenAI's protocol")
     api_key_env: str | None = Field(None, description="name of the environment variable with the key")
     temperature: float = Field(0.0, ge=0.0, le=2.0)
+    repetition_penalty: float | None = Field(
+        None, gt=0.0, le=10.0, description="of a local model; unset, what its folder says"
+    )
     max_tokens: int = Field(1024, gt=0, description="tokens of an answer at most")
     context_tokens: int = Field(4096, gt=0, description="tokens that prompt and answer share")
     tokenizer: Path | None = Field(

@@ -34,8 +34,10 @@ class SingleGenerator:
 
     capacity = 1
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
+    def __init__(self, model: Any, tokenizer: Any, *, repetition_penalty: float | None = None) -> None:
+        """What is not given here, such as the penalty, is as the model's generation defaults say."""
         self._model = model
+        self._penalty = {} if repetition_penalty is None else {"repetition_penalty": repetition_penalty}
         self._pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
         self._ends = end_tokens(model, tokenizer)
         self._closed = threading.Event()
@@ -65,6 +67,7 @@ class SingleGenerator:
                     pad_token_id=self._pad,
                     eos_token_id=self._ends,
                     **sampling,
+                    **self._penalty,
                 )
                 feed.put(None)
             except BaseException as error:  # handed to the thread that reads

@@ -7,6 +7,7 @@ ids from here: the text of a message never becomes one, whatever it spells.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,11 @@ _ALPACA_SYSTEM = (
     "Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request."
 )
+
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_PLAIN_STOPS = ("\n问：", "\n问:", "\nQuestion:")
+"""A base model that has answered goes on with the next question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ def encode_chat(
     else:
         raise ModelError(
             "The model has no chat template, so it cannot be talked to; choose a chat model, or name its "
-            "prompt family."
+            "prompt family (`plain` for a base model)."
         )
     ids: list[int] = []
     for segment in segments:
@@ -80,6 +86,11 @@ def encode_chat(
         else:
             ids += encode_text(tokenizer, segment, forbidden=forbidden)
     return ids
+
+
+def stop_texts(tokenizer: Any, family: str | None) -> tuple[str, ...]:
+    """Texts that end an answer besides the model's own tokens, for `encode_chat`'s families."""
+    return _PLAIN_STOPS if (family or prompt_family(tokenizer)) == "plain" else ()
 
 
 def prompt_family(tokenizer: Any) -> str | None:
@@ -220,6 +231,16 @@ def _chatml(tokenizer: Any, conversation: Conversation) -> Segments:
     yield "assistant\n"
 
 
+def _plain(tokenizer: Any, conversation: Conversation) -> Segments:
+    if tokenizer.bos_token_id is not None:
+        yield tokenizer.bos_token_id
+    asks, answers = ("问：", "答：") if _CHINESE.search(conversation.question) else ("Question: ", "Answer:")
+    run = f"{conversation.system}\n\n" if conversation.system else ""
+    for question, answer in conversation.rounds:
+        run += f"{asks}{question}\n{answers} {answer}\n\n"
+    yield f"{run}{asks}{conversation.question}\n{answers}"
+
+
 FAMILIES: dict[str, Callable[[Any, Conversation], Segments]] = {
     "chatglm": _chatglm,
     "chatglm2": _chatglm2,
@@ -230,5 +251,6 @@ FAMILIES: dict[str, Callable[[Any, Conversation], Segments]] = {
     "alpaca": _alpaca,
     "llama2": _llama2,
     "chatml": _chatml,
+    "plain": _plain,
 }
 """What writes each family's prompt; the names are those of the setting and of converted folders."""

@@ -50,14 +50,15 @@ def load_embedder(
     return _folder_embedder(folder, cache_dir=cache_dir, device=device, threads=threads)
 
 
-def load_chat_model(spec: ChatModelSpec) -> BaseChatModel:
+def load_chat_model(spec: ChatModelSpec, *, cache_dir: Path | None = None) -> BaseChatModel:
     """Give the chat model of the settings; a local one loads its weights at the first use.
 
+    A GGUF file is unpacked below `cache_dir` then, and cannot be used without one.
     Raises `ModelNotFoundError` for an unknown kind or folder and `ModelPackageMissingError`.
     """
     maker = CHAT_MODELS.get(spec.kind)
     if maker is not None:
-        return maker(spec)
+        return maker(spec, cache_dir)
     if ":" in spec.kind:
         return _langchain_chat(spec)
     known = ", ".join(sorted(CHAT_MODELS))
@@ -160,12 +161,12 @@ def _hub_folder(name: str, cache_dir: Path) -> Path:
         ) from error
 
 
-def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
-    from models.causal_loader import is_causal_model
+def _transformers_chat(spec: ChatModelSpec, cache_dir: Path | None) -> BaseChatModel:
+    from models.gguf_folder import gguf_file
     from models.transformers_chat import TransformersChatModel
 
     folder = Path(spec.model).expanduser()
-    if not is_causal_model(folder):
+    if not (folder / "config.json").is_file() and gguf_file(folder) is None:
         raise ModelNotFoundError(
             f"{folder} is not the folder of a model in the format of transformers, nor a GGUF file.",
             name=str(folder),
@@ -173,11 +174,13 @@ def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
         )
     return TransformersChatModel(
         folder=folder,
+        cache_dir=cache_dir,
         device=spec.device,
         quantisation=spec.quantisation,
         adapter=spec.adapter.expanduser() if spec.adapter else None,
         family=spec.prompt_family,
         temperature=spec.temperature,
+        repetition_penalty=spec.repetition_penalty,
         max_tokens=spec.max_tokens,
         context_tokens=spec.context_tokens,
         timeout=spec.timeout,
@@ -186,7 +189,7 @@ def _transformers_chat(spec: ChatModelSpec) -> BaseChatModel:
     )
 
 
-def _openai_chat(spec: ChatModelSpec) -> BaseChatModel:
+def _openai_chat(spec: ChatModelSpec, _: Path | None) -> BaseChatModel:
     from pydantic import SecretStr
 
     from models.openai_chat import OpenAIServerChatModel
@@ -238,8 +241,8 @@ def _api_key(spec: ChatModelSpec) -> str | None:
     return key
 
 
-CHAT_MODELS: dict[str, Callable[[ChatModelSpec], BaseChatModel]] = {
+CHAT_MODELS: dict[str, Callable[[ChatModelSpec, Path | None], BaseChatModel]] = {
     "transformers": _transformers_chat,
     "openai": _openai_chat,
 }
-"""What makes each kind of chat model; a new kind is one more line."""
+"""What makes each kind of chat model, given a folder for what it makes; a new kind is one more line."""

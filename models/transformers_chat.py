@@ -27,7 +27,8 @@ from models.causal_loader import LoadedModel, Quantisation, load_causal_model, l
 from models.chat_spec import QUEUE_POSITION
 from models.errors import ModelError, ModelTimeoutError, ModelUnavailableError
 from models.generation import SingleGenerator, TokenGenerator, release_memory
-from models.prompt_families import encode_chat
+from models.gguf_folder import folder_of, gguf_file
+from models.prompt_families import encode_chat, stop_texts
 from models.token_stream import TokenStream
 from models.turns import Turn, Turns
 
@@ -77,12 +78,16 @@ class TransformersChatModel(BaseChatModel):
     """
 
     folder: Path
-    """A folder in the format of transformers, or a GGUF file."""
+    """A folder in the format of transformers, or a GGUF file or folder."""
+    cache_dir: Path | None = None
+    """Where the folder lies that a GGUF file becomes; such a file needs it."""
     device: str = "auto"
     quantisation: Quantisation = "none"
     adapter: Path | None = None
     family: str | None = None
     temperature: float = 0.0
+    repetition_penalty: float | None = None
+    """None: that of the folder's generation defaults. Another one takes an answer at a time."""
     max_tokens: int = 1024
     context_tokens: int = 4096
     timeout: float = 60.0
@@ -92,6 +97,7 @@ class TransformersChatModel(BaseChatModel):
 
     _loading: threading.RLock = PrivateAttr(default_factory=threading.RLock)
     _encoding: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    _native: Path | None = PrivateAttr(default=None)
     _tokenizer: Any = PrivateAttr(default=None)
     _serving: _Serving | None = PrivateAttr(default=None)
     _turns: Turns = PrivateAttr(default_factory=lambda: Turns(1))
@@ -152,13 +158,14 @@ class TransformersChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         cancelled = cancel.is_set if cancel is not None else lambda: False
-        generator = self._serve().generator
+        serving = self._serve()
         counted = _Counted()
         turn = self._turns.ask()
         try:
             for position in self._waited(turn, cancelled):
                 yield _news(position)
-            for text in _until(self._pieces(generator, messages, cancelled, kwargs, counted), stop or []):
+            stops = [*(stop or ()), *stop_texts(serving.loaded.tokenizer, self.family)]
+            for text in _until(self._pieces(serving.generator, messages, cancelled, kwargs, counted), stops):
                 if not text:
                     yield _news(0)
                     continue
@@ -232,14 +239,17 @@ class TransformersChatModel(BaseChatModel):
         # A tokenizer is told to split special tokens by a switch that all its users share.
         with self._encoding:
             if self._tokenizer is None:
-                self._tokenizer = load_tokenizer(self.folder)
+                self._tokenizer = load_tokenizer(self._native_folder())
             return encode_chat(self._tokenizer, turns, family=self.family)
 
     def _serve(self) -> _Serving:
         with self._loading:
             if self._serving is None:
                 loaded = load_causal_model(
-                    self.folder, device=self.device, quantisation=self.quantisation, adapter=self.adapter
+                    self._native_folder(),
+                    device=self.device,
+                    quantisation=self.quantisation,
+                    adapter=self.adapter,
                 )
                 self._tokenizer = loaded.tokenizer
                 generator = self._generator(loaded)
@@ -247,8 +257,18 @@ class TransformersChatModel(BaseChatModel):
                 self._serving = _Serving(loaded, generator)
             return self._serving
 
+    def _native_folder(self) -> Path:
+        if self._native is None:
+            file = gguf_file(self.folder)
+            if file is not None and self.cache_dir is None:
+                raise ModelError(f"{file} needs a folder to be unpacked in.", folder=str(file))
+            self._native = (
+                folder_of(file, cache_dir=self.cache_dir) if file and self.cache_dir else self.folder
+            )
+        return self._native
+
     def _generator(self, loaded: LoadedModel) -> TokenGenerator:
-        if self.concurrency > 1 and BatchedGenerator.serves(loaded.model):
+        if self.concurrency > 1 and self.repetition_penalty is None and BatchedGenerator.serves(loaded.model):
             return BatchedGenerator(
                 loaded.model,
                 loaded.tokenizer,
@@ -256,7 +276,7 @@ class TransformersChatModel(BaseChatModel):
                 context_tokens=self.context_tokens,
                 temperature=self.temperature,
             )
-        return SingleGenerator(loaded.model, loaded.tokenizer)
+        return SingleGenerator(loaded.model, loaded.tokenizer, repetition_penalty=self.repetition_penalty)
 
 
 def _news(position: int) -> ChatGenerationChunk:

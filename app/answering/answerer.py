@@ -139,19 +139,9 @@ class Answerer:
     ) -> Iterator[Event]:
         messages, used = build_prompt(question, hits, history, budget=chat.budget, prompts=self._prompts)
         yield Sources(tuple(_citation(n, hit, standalone) for n, hit in enumerate(hits[:used], start=1)))
-        # Leading blanks are no part of an answer; a sentence that refuses needs no citation.
+        # A sentence that refuses needs no citation.
         reader = CitationReader(used, drop=needs_no_citation)
-        usage = None
-        with closing(_spoken(chat, messages)) as spoken:
-            for event in spoken:
-                if isinstance(event, TokenUsage):
-                    usage = event
-                elif isinstance(event, Waiting):
-                    yield event
-                elif text := reader.feed(event if reader.text else event.lstrip()):
-                    if "first_token" not in clock:
-                        clock.stage("first_token")
-                    yield Token(text)
+        usage = yield from _tokens(chat, messages, reader.feed, clock)
         if text := reader.finish():
             yield Token(text)
         clock.stage("generate")
@@ -175,18 +165,12 @@ class Answerer:
         messages, _ = build_prompt(question, (), history, budget=chat.budget, prompts=self._prompts)
         yield Sources(())
         parts: list[str] = []
-        usage = None
-        with closing(_spoken(chat, messages)) as spoken:
-            for event in spoken:
-                if isinstance(event, TokenUsage):
-                    usage = event
-                elif isinstance(event, Waiting):
-                    yield event
-                elif text := event if parts else event.lstrip():
-                    if not parts:
-                        clock.stage("first_token")
-                    parts.append(text)
-                    yield Token(text)
+
+        def kept(text: str) -> str:
+            parts.append(text)
+            return text
+
+        usage = yield from _tokens(chat, messages, kept, clock)
         answer = "".join(parts).rstrip()
         yield Final(Answer(answer, False, chat.name, (), clock.timings(), question, usage=usage))
 
@@ -224,6 +208,30 @@ def _readable(quoted: Quote) -> str:
 def _everything(hit: Hit) -> str:
     """All that a model was shown of a passage."""
     return "\n".join((hit.document, " ".join(hit.heading_path), hit.question, hit.header, hit.in_context))
+
+
+def _tokens(
+    chat: ChatModel, messages: Sequence[BaseMessage], read: Callable[[str], str], clock: _Clock
+) -> Generator[Event, None, TokenUsage | None]:
+    """Yield what `read` makes of the model's pieces, and waiting; what the model counted comes back.
+
+    Blanks before the first word are no part of an answer.
+    """
+    usage = None
+    begun = False
+    with closing(_spoken(chat, messages)) as spoken:
+        for event in spoken:
+            if isinstance(event, TokenUsage):
+                usage = event
+            elif isinstance(event, Waiting):
+                yield event
+            elif piece := event if begun else event.lstrip():
+                begun = True
+                if text := read(piece):
+                    if "first_token" not in clock:
+                        clock.stage("first_token")
+                    yield Token(text)
+    return usage
 
 
 def _spoken(
