@@ -54,6 +54,8 @@ STATUS = {
     "cancelled": 409,
     "model_not_found": 503,
     "model_unavailable": 503,
+    "model_key_refused": 503,
+    "model_request_refused": 503,
     "model_out_of_memory": 503,
     "model_timeout": 504,
     "model_package_missing": 503,

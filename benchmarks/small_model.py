@@ -40,7 +40,7 @@ def main() -> None:
         spec = {
             "kind": "transformers",
             "model": str(assemble()),
-            "prompt_family": "alpaca",
+            "prompt_family": "plain",
             "max_tokens": given.max_tokens,
             "context_tokens": 2048,
             "concurrency": given.concurrency,

@@ -25,6 +25,18 @@ class ModelUnavailableError(ModelError):
     code = "model_unavailable"
 
 
+class ModelKeyError(ModelError):
+    """The model's server refuses the key."""
+
+    code = "model_key_refused"
+
+
+class ModelRefusalError(ModelError):
+    """The model's server refuses the request itself; sending it again gives the same."""
+
+    code = "model_request_refused"
+
+
 class ModelMemoryError(ModelUnavailableError):
     """The model ran out of memory; a shorter prompt or a smaller model may work."""
 

@@ -58,7 +58,7 @@ def folder_of(file: Path, *, cache_dir: Path) -> Path:
 
 def _unpack(file: Path, folder: Path) -> None:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     _log.info("unpacking %s; this is done once", file)
     source: dict[str, Any] = {
@@ -68,7 +68,9 @@ def _unpack(file: Path, folder: Path) -> None:
         "trust_remote_code": False,
     }
     AutoTokenizer.from_pretrained(**source).save_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(**source, dtype=torch.float16)
+    model = AutoModelForCausalLM.from_pretrained(
+        **source, dtype=torch.float16, quantization_config=GgufConfig(dequantize=True)
+    )
     # What was unpacked is an ordinary model, but still calls itself quantised.
     model.hf_quantizer = None
     model.config.__dict__.pop("quantization_config", None)

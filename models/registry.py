@@ -207,6 +207,7 @@ def _openai_chat(spec: ChatModelSpec, _: Path | None) -> BaseChatModel:
         temperature=spec.temperature,
         timeout=spec.timeout,
         max_retries=spec.retries,
+        stream_usage=True,
         **limit,
     )
 
