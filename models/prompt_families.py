@@ -234,10 +234,11 @@ def _chatml(tokenizer: Any, conversation: Conversation) -> Segments:
 def _plain(tokenizer: Any, conversation: Conversation) -> Segments:
     if tokenizer.bos_token_id is not None:
         yield tokenizer.bos_token_id
-    asks, answers = ("问：", "答：") if _CHINESE.search(conversation.question) else ("Question: ", "Answer:")
+    chinese = _CHINESE.search(conversation.question)
+    asks, answers, space = ("问：", "答：", "") if chinese else ("Question: ", "Answer:", " ")
     run = f"{conversation.system}\n\n" if conversation.system else ""
     for question, answer in conversation.rounds:
-        run += f"{asks}{question}\n{answers} {answer}\n\n"
+        run += f"{asks}{question}\n{answers}{space}{answer}\n\n"
     yield f"{run}{asks}{conversation.question}\n{answers}"
 
 

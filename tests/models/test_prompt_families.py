@@ -79,6 +79,7 @@ def shown(tokenizer: Any, ids: list[int]) -> str:
             "⟨<|im_start|>⟩assistant\n答一⟨<|im_end|>⟩\n⟨<|im_start|>⟩user\n问二⟨<|im_end|>⟩\n"
             "⟨<|im_start|>⟩assistant\n",
         ),
+        ("plain", "⟨<s>⟩规\n\n问：问一\n答：答一\n\n问：问二\n答："),
     ],
 )
 def test_prompt_of_each_family(tokenizer: Any, family: str, expected: str) -> None:

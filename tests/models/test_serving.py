@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -152,3 +153,24 @@ def test_which_errors_are_a_lack_of_memory() -> None:
     assert told(MemoryError()).code == "model_out_of_memory"
     assert told(RuntimeError("CUDA out of memory. Tried …")).code == "model_out_of_memory"
     assert told(RuntimeError("shape mismatch")).code == "model_error"
+
+
+def test_a_repetition_penalty_of_the_settings_or_of_the_folder(folder: Path, tmp_path: Path) -> None:
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+
+    def said(where: Path, penalty: float | None) -> str:
+        chat = TransformersChatModel(
+            folder=where, device="cpu", max_tokens=12, repetition_penalty=penalty, concurrency=2
+        )
+        text = str(chat.invoke(QUESTIONS[1]).content)
+        chat.unload()
+        return text
+
+    repetitive, varied = said(folder, 1.0), said(folder, 8.0)
+    assert len(set(repetitive)) < len(set(varied))
+    path = tmp_path / "generation_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "repetition_penalty": 8.0}))
+    single = TransformersChatModel(folder=tmp_path, device="cpu", max_tokens=12, concurrency=1)
+    assert single.invoke(QUESTIONS[1]).content == varied
+    assert said(tmp_path, 1.0) == repetitive

@@ -115,3 +115,11 @@ def test_a_base_model_cannot_be_talked_to(folder: Path, tmp_path: Path) -> None:
 )
 def test_stop_texts(pieces: list[str], stops: list[str], expected: str) -> None:
     assert "".join(_until((piece for piece in pieces), stops)) == expected
+
+
+def test_a_base_model_ends_where_it_asks_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = TransformersChatModel(folder=folder, device="cpu", family="plain", max_tokens=40)
+    monkeypatch.setattr(
+        TransformersChatModel, "_pieces", lambda *_: (piece for piece in ("五", "天", "\n问", "：病"))
+    )
+    assert model.invoke("年假？").content == "五天"
