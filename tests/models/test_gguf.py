@@ -158,7 +158,7 @@ def test_it_answers_by_the_template_of_the_file(file: Path, cache: Path) -> None
     assert prompt[0] == START
     assert prompt.count(END) == 1  # that of the template
     assert prompt[6:8] == [AB, bytes_as_letters().index("<")]
-    pieces = [chunk.usage_metadata for chunk in chat.stream("ab") if chunk.usage_metadata]  # type: ignore[attr-defined]
+    pieces = [chunk.usage_metadata for chunk in chat.stream("ab") if chunk.usage_metadata]
     assert 1 <= pieces[0]["output_tokens"] <= 5
     chat.unload()
 

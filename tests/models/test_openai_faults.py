@@ -287,5 +287,5 @@ def test_tokens_are_counted_while_streaming(serve: Callable[..., FaultyServer]) 
     chunks = list(model(server.url).stream("年假？"))
     assert "".join(chunk.text for chunk in chunks) == "五天"
     assert server.requests[0][1]["stream_options"] == {"include_usage": True}
-    counted = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]  # type: ignore[attr-defined]
+    counted = [chunk.usage_metadata for chunk in chunks if chunk.usage_metadata]
     assert [(c["input_tokens"], c["output_tokens"]) for c in counted] == [(7, 2)]
