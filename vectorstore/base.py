@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +29,59 @@ class ScoredId:
     score: float
     dense_score: float
     keyword_score: float
+
+
+class DenseArm(Protocol):
+    """Nearest vectors by inner product: what an engine gives. Safe to be called from several threads."""
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def ids(self) -> set[int]:
+        """All ids in the arm."""
+        ...
+
+    def add(self, ids: Sequence[int], vectors: np.ndarray) -> None:
+        """Add or replace; `vectors` has shape (len(ids), dimension), float32, unit length."""
+        ...
+
+    def remove(self, ids: Iterable[int]) -> int:
+        """Remove entries; unknown ids are passed over. Returns how many were removed."""
+        ...
+
+    def search(
+        self, vector: np.ndarray, k: int, allowed: Collection[int] | None = None
+    ) -> list[tuple[int, float]]:
+        """The `k` nearest entries among `allowed` with their exact cosines, nearest first, equals by id."""
+        ...
+
+    def cosines(self, vector: np.ndarray, ids: Iterable[int]) -> dict[int, float]:
+        """The exact cosine of each of `ids` that is in the arm."""
+        ...
+
+    def wait(self) -> None:
+        """Return when nothing is being trained in the background."""
+        ...
+
+    def write(self, folder: Path) -> None:
+        """Write the arm's files into `folder`."""
+        ...
+
+
+class DenseEngine(Protocol):
+    """Makes dense arms, and reads what they wrote; a class such as `vectorstore.dense.DenseIndex`."""
+
+    def __call__(self, dimension: int) -> DenseArm:
+        """Make an empty arm."""
+        ...
+
+    def read(self, folder: Path, dimension: int) -> DenseArm:
+        """Read what `write` wrote. Raises `IndexFilesError` when the files are damaged or another's."""
+        ...
 
 
 class SearchIndex(Protocol):

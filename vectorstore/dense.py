@@ -31,7 +31,7 @@ TUNING_NOISE = 0.6
 
 
 class DenseIndex:
-    """Search over unit vectors of one dimension. Safe to be called from several threads."""
+    """Search over unit vectors of one dimension; a `DenseArm`."""
 
     def __init__(self, dimension: int, *, inverted_from: int = INVERTED_FROM) -> None:
         self.dimension = dimension

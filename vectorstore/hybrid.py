@@ -17,10 +17,10 @@ import numpy as np
 
 from vectorstore import lexical
 from vectorstore.background import Background
-from vectorstore.base import AS_CALIBRATED, Frequency, ScoredId, Weights
+from vectorstore.base import AS_CALIBRATED, DenseArm, DenseEngine, Frequency, ScoredId, Weights
 from vectorstore.calibration import Calibration
 from vectorstore.chinese import fold
-from vectorstore.dense import INVERTED_FROM, DenseIndex, checked_rows
+from vectorstore.dense import DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError
 from vectorstore.keyword import KeywordIndex
 
@@ -36,7 +36,10 @@ CANDIDATES = 24
 
 
 class HybridIndex:
-    """Dense and keyword search fused into one calibrated relevance; a `SearchIndex`."""
+    """Dense and keyword search fused into one calibrated relevance; a `SearchIndex`.
+
+    `engine` makes the dense arm, by default with FAISS.
+    """
 
     def __init__(
         self,
@@ -44,14 +47,13 @@ class HybridIndex:
         *,
         calibration: Calibration | None = None,
         background: Background | None = None,
-        inverted_from: int = INVERTED_FROM,
+        engine: DenseEngine = DenseIndex,
     ) -> None:
-        dense = DenseIndex(dimension, inverted_from=inverted_from)
-        self._assemble(dense, KeywordIndex(), calibration, background)
+        self._assemble(engine(dimension), KeywordIndex(), calibration, background)
 
     def _assemble(
         self,
-        dense: DenseIndex,
+        dense: DenseArm,
         keyword: KeywordIndex,
         calibration: Calibration | None,
         background: Background | None,
@@ -68,7 +70,7 @@ class HybridIndex:
         return self._dense.dimension
 
     @property
-    def dense(self) -> DenseIndex:
+    def dense(self) -> DenseArm:
         """The arm of vectors."""
         return self._dense
 
@@ -191,22 +193,26 @@ class HybridIndex:
         _remove_versions(folder, keep=version)
 
     @classmethod
-    def load(cls, folder: Path, *, calibration: Calibration | None = None) -> HybridIndex:
-        """Read what `save` wrote.
+    def load(
+        cls, folder: Path, *, calibration: Calibration | None = None, engine: DenseEngine = DenseIndex
+    ) -> HybridIndex:
+        """Read what `save` wrote with the same engine.
 
         Raises `IndexFilesError` when the files are missing, damaged or of another version.
         """
         manifest = _read_manifest(folder / MANIFEST)
         try:
-            return cls._load(folder, manifest, calibration)
+            return cls._load(folder, manifest, calibration, engine)
         except IndexFilesError:
             newer = _read_manifest(folder / MANIFEST)
             if newer == manifest:
                 raise
-            return cls._load(folder, newer, calibration)
+            return cls._load(folder, newer, calibration, engine)
 
     @classmethod
-    def _load(cls, folder: Path, manifest: dict[str, Any], calibration: Calibration | None) -> HybridIndex:
+    def _load(
+        cls, folder: Path, manifest: dict[str, Any], calibration: Calibration | None, engine: DenseEngine
+    ) -> HybridIndex:
         files = folder / manifest["version"]
         if _sizes(files) != manifest["sizes"]:
             raise IndexFilesError(f"the index in {folder} is incomplete")
@@ -214,7 +220,7 @@ class HybridIndex:
         if _checksums(files) != manifest["checksums"]:
             raise IndexFilesError(f"the index in {folder} is damaged")
         index = cls.__new__(cls)
-        dense = DenseIndex.read(files, manifest["dimension"])
+        dense = engine.read(files, manifest["dimension"])
         index._assemble(dense, KeywordIndex(files / "keyword"), calibration, None)
         if len(index) != manifest["count"]:
             raise IndexFilesError(f"{folder} holds {len(index)} entries, not {manifest['count']}")

@@ -5,9 +5,18 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from vectorstore.dense import DenseIndex
+
 Vectors = Callable[[int], np.ndarray]
 
 DIMENSION = 16
+
+
+class EarlyInverted(DenseIndex):
+    """With an inverted file from the first few entries on."""
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__(dimension, inverted_from=32)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vectorstore.conftest import DIMENSION, Vectors
+from tests.vectorstore.conftest import DIMENSION, EarlyInverted, Vectors
 from vectorstore.errors import IndexFilesError
 from vectorstore.hybrid import MANIFEST, HybridIndex
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def saved(tmp_path: Path, vectors: Vectors) -> Path:
-    index = HybridIndex(DIMENSION, inverted_from=32)
+    index = HybridIndex(DIMENSION, engine=EarlyInverted)
     index.add(range(64), [f"第{i}条" for i in range(64)], vectors(64))
     index.wait()
     index.save(tmp_path)

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.vectorstore.conftest import DIMENSION, Vectors
+from tests.vectorstore.conftest import DIMENSION, EarlyInverted, Vectors
+from vectorstore.base import DenseEngine
+from vectorstore.dense import DenseIndex
 from vectorstore.errors import IndexInputError
 from vectorstore.hybrid import HybridIndex
 
@@ -25,15 +27,17 @@ TEXTS = [
     "夏季用電安全須知",
 ]
 
-ENGINES: dict[str, Make] = {
-    "exact": lambda: HybridIndex(DIMENSION),
-    "inverted": lambda: HybridIndex(DIMENSION, inverted_from=32),
-}
+ENGINES: dict[str, DenseEngine] = {"exact": DenseIndex, "inverted": EarlyInverted}
 
 
 @pytest.fixture(params=sorted(ENGINES))
-def make(request: pytest.FixtureRequest) -> Make:
+def engine(request: pytest.FixtureRequest) -> DenseEngine:
     return ENGINES[request.param]
+
+
+@pytest.fixture
+def make(engine: DenseEngine) -> Make:
+    return lambda: HybridIndex(DIMENSION, engine=engine)
 
 
 def test_empty_index_finds_nothing(make: Make, vectors: Vectors) -> None:
@@ -169,19 +173,21 @@ def test_input_that_does_not_fit_adds_nothing(make: Make, vectors: Vectors) -> N
     assert len(index) == 0
 
 
-def test_saved_and_loaded_gives_the_same_hits(make: Make, vectors: Vectors, tmp_path: Path) -> None:
+def test_saved_and_loaded_gives_the_same_hits(
+    make: Make, engine: DenseEngine, vectors: Vectors, tmp_path: Path
+) -> None:
     index = make()
     rows = vectors(60)
     index.add(range(60), [TEXTS[i % 5] for i in range(60)], rows)
     index.wait()
     index.save(tmp_path)
-    loaded = HybridIndex.load(tmp_path)
+    loaded = HybridIndex.load(tmp_path, engine=engine)
     question = vectors(61)[60]
     assert loaded.search("报销", question, k=10) == index.search("报销", question, k=10)
     loaded.remove(range(50))
     assert index.ids() == set(range(60))
     loaded.save(tmp_path)
-    assert HybridIndex.load(tmp_path).ids() == set(range(50, 60))
+    assert HybridIndex.load(tmp_path, engine=engine).ids() == set(range(50, 60))
 
 
 def test_nothing_fails_while_others_add_and_remove(make: Make, vectors: Vectors) -> None:
