@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -35,6 +36,7 @@ def serve(
     server = settings.server
     default_port = server.port if pages else server.api_port
     address, number = host or server.host, default_port if port is None else port
+    _leave_on_termination()
     try:
         check_guarded(service, address)
         service.start()
@@ -53,6 +55,19 @@ def serve(
         )
     finally:
         service.close()
+
+
+def _leave_on_termination() -> None:
+    """Have a termination unwind like any exit.
+
+    The server drains its answers, and then raises the signal once more to whoever was there before;
+    that would end the process before its jobs are suspended.
+    """
+
+    def leave(_number: int, _frame: object) -> None:
+        raise SystemExit(0)
+
+    signal.signal(signal.SIGTERM, leave)
 
 
 def check_guarded(service: Service, host: str) -> None:

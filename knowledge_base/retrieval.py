@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ class Retrieval:
     query_vector: np.ndarray
     unreadable: int = 0
     """Passages that were left out because the catalogue is damaged where they stand."""
+    embed_seconds: float = 0.0
+    """How long the query took to become vectors, loading an embedder included."""
 
 
 class Retriever:
@@ -93,6 +96,7 @@ class Retriever:
         knowledge base was made with is not that of the settings and cannot be loaded any more.
         """
         found_keys = [self._catalogue.key(name) for name in dict.fromkeys(knowledge_bases)]
+        start = time.perf_counter()
         # Of those without an embedder nothing was ever stored.
         embedders = {key: self._embedders.of(key) for key in found_keys if key.embedder}
         chosen = self._embedders()
@@ -100,6 +104,7 @@ class Retriever:
         for embedder in embedders.values():
             if embedder.fingerprint not in vectors:
                 vectors[embedder.fingerprint] = embedder.encode_query(query)
+        embed_seconds = time.perf_counter() - start
         of_key = {key: vectors[embedder.fingerprint] for key, embedder in embedders.items()}
         # Several are weighed as the one they would be together, so that their scores can be compared.
         frequency = None
@@ -132,7 +137,7 @@ class Retriever:
                 self._catalogue.database.read() as connection,
             ):
                 hits = with_neighbours(connection, hits)
-        return Retrieval(hits, vectors[chosen.fingerprint], unreadable)
+        return Retrieval(hits, vectors[chosen.fingerprint], unreadable, embed_seconds)
 
     def _hits(self, scores: dict[int, tuple[float, float, float]]) -> tuple[list[Hit], int]:
         """The chunks with these scores, and how many of them a damaged catalogue cannot give."""

@@ -99,6 +99,7 @@ class Answerer:
         retrieval = self._search(standalone)
         if self._chat_model is None and standalone != question:
             retrieval = _about(new_topic(question), retrieval)
+        clock.part("embed", retrieval.embed_seconds)
         clock.stage("search")
         if not retrieval.hits:
             yield from self._refuse(question, standalone, clock)
@@ -294,9 +295,15 @@ class _Clock:
         self._timings: dict[str, float] = {}
 
     def stage(self, name: str) -> None:
+        """A stage has ended."""
         time_now = time.perf_counter()
         self._timings[name] = round(time_now - self._last, 4)
         self._last = time_now
+
+    def part(self, name: str, seconds: float) -> None:
+        """So much of the stage that is under way was one of its own."""
+        self._timings[name] = round(seconds, 4)
+        self._last += seconds
 
     def __contains__(self, name: str) -> bool:
         return name in self._timings

@@ -66,7 +66,7 @@ class TokenUsage:
 class Answer:
     """An answer with its citations, or a refusal without any.
 
-    `timings` are seconds by stage: rewrite, search, first_token, total.
+    `timings` are seconds by stage: rewrite, embed, search, first_token, total.
     """
 
     answer: str

@@ -41,7 +41,7 @@ class Metrics:
         )
         self._stages = Histogram(
             "zhiwen_answer_stage_seconds",
-            "Time of an answer by stage: rewrite, search, first_token and the like",
+            "Time of an answer by stage: rewrite, embed, search, first_token and the like",
             ["stage"],
             buckets=_SECONDS,
             registry=self.registry,

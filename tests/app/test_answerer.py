@@ -75,7 +75,7 @@ def test_quoting() -> None:
     assert citation.quote in LEAVE.text
     start = LEAVE.text.index(citation.quote)
     assert citation.boxes == LEAVE.boxes(start, start + len(citation.quote))
-    assert set(answer.timings) == {"rewrite", "search", "first_token", "total"}
+    assert set(answer.timings) == {"rewrite", "embed", "search", "first_token", "total"}
 
 
 def test_a_model_streams_and_cites() -> None:

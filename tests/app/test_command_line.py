@@ -442,3 +442,10 @@ def test_a_sample_is_ingested_and_answers(zhiwen: Zhiwen) -> None:
     answer = zhiwen("ask", "我工龄六年，一年有几天年休假？", "--kb", "制度", "--json").json
     assert "10天" in answer["answer"].replace(" ", "")
     assert answer["citations"][0]["document"] == HANDBOOK
+
+
+def test_one_process_serves(zhiwen: Zhiwen) -> None:
+    result = zhiwen("serve", "--api-only", "--workers", "2")
+    assert result.status == 1
+    assert "one process" in result.err
+    assert not zhiwen.data.exists()

@@ -139,7 +139,8 @@ def test_figures_count_requests_answers_and_refusals(make_service: MakeService, 
     text = client.get("/metrics").text
     assert 'zhiwen_requests_total{method="GET",route="/api/knowledge-bases/{name}",status="200"} 1.0' in text
     assert "zhiwen_answers_refused_total 1.0" in text
-    assert 'zhiwen_answer_stage_seconds_count{stage="search"} 1.0' in text
+    for stage in ("rewrite", "embed", "search"):
+        assert f'zhiwen_answer_stage_seconds_count{{stage="{stage}"}} 1.0' in text
     assert "zhiwen_generations_active 0.0" in text
     assert 'zhiwen_jobs{state="running"} 0.0' in text
     assert "空" not in text
