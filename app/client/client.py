@@ -95,7 +95,7 @@ class Client:
         top_k: int | None = None,
         threshold: float | None = None,
         model: str | None = None,
-        mode: Literal["documents", "chat"] = "documents",
+        mode: Literal["documents", "chat", "files"] = "documents",
     ) -> schemas.Answer:
         """The whole answer at once."""
         body = _question(question, knowledge_bases, history, session_id, top_k, threshold, model, mode)
@@ -113,7 +113,7 @@ class Client:
         top_k: int | None = None,
         threshold: float | None = None,
         model: str | None = None,
-        mode: Literal["documents", "chat"] = "documents",
+        mode: Literal["documents", "chat", "files"] = "documents",
     ) -> Iterator[StreamEvent]:
         """The answer's events as they come, `Final` last.
 

@@ -19,6 +19,7 @@ from app.http import (
     models,
     openai,
     questions,
+    session_files,
     sessions,
     transfer,
 )
@@ -42,6 +43,7 @@ _MODULES = (
     jobs,
     questions,
     sessions,
+    session_files,
     openai,
     models,
     login,

@@ -29,7 +29,7 @@ from knowledge_base.names import repeated
 router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"], route_class=Utf8Route)
 
 _BLOCK = 1 << 20
-_UPLOAD: dict[str, Any] = {
+UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -45,6 +45,7 @@ _UPLOAD: dict[str, Any] = {
         },
     }
 }
+"""What the documentation says of the body of an upload."""
 
 
 class DocumentList(BaseModel):
@@ -75,7 +76,7 @@ def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> Doc
     return DocumentList(documents=[schemas.stored(info, language) for info in infos])
 
 
-@router.post("", status_code=202, openapi_extra=_UPLOAD)
+@router.post("", status_code=202, openapi_extra=UPLOAD)
 async def upload_documents(name: str, request: Request, service: ServiceDep, language: LanguageDep) -> Upload:
     """Upload files; a job ingests them. Files that cannot be read at all are rejected at once."""
     await run_in_threadpool(service.knowledge_base, name)
@@ -92,7 +93,7 @@ def get_document(
     return schemas.stored(service.document(name, document_id), language)
 
 
-@router.put("/{document_id}", status_code=202, openapi_extra=_UPLOAD)
+@router.put("/{document_id}", status_code=202, openapi_extra=UPLOAD)
 async def replace_document(
     name: str, document_id: str, request: Request, service: ServiceDep, language: LanguageDep
 ) -> Upload:

@@ -1,6 +1,7 @@
 """The routes of OpenAI's interface, so that its clients work unchanged.
 
-`knowledge_bases` in the body of a chat selects the sources; without it, all are searched. The
+`knowledge_bases` in the body of a chat selects the sources, as the files of `session_id` are with the
+mode "files"; without it, all are searched. The
 citations come back beside `choices`.
 """
 
@@ -22,13 +23,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from app import schemas
 from app.answering.answerer import QUOTE_MODEL
 from app.answering.types import Event, Final, Mode, Token
-from app.errors import QuestionError
+from app.errors import NoSourcesError, QuestionError
 from app.http.common import ServiceDep, Utf8Route
 from app.http.drawing import all_drawn
 from app.http.events import EVENT_STREAM, stream
 from app.http.generations import GenerationSlot
 from app.http.metrics import observed_by
-from app.http.questions import HistoryMessage, Threshold, TopK, turns
+from app.http.questions import AskMode, HistoryMessage, Threshold, TopK, turns
+from app.http.session_files import files_of
 from app.service import Service
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Utf8Route)
@@ -72,7 +74,9 @@ class ChatRequest(BaseModel):
     messages: list[ChatMessage] = Field(min_length=1)
     stream: bool = False
     stream_options: StreamOptions | None = None
-    mode: Mode = "documents"
+    mode: AskMode = "documents"
+    session_id: str | None = None
+    """With the mode "files": the conversation whose files are asked. What is said is not kept in it."""
     knowledge_bases: list[str] | None = None
     top_k: TopK = None
     threshold: Threshold = None
@@ -164,8 +168,13 @@ def _events(body: ChatRequest, service: Service) -> Iterator[Event]:
         )
     history = turns([HistoryMessage.model_validate({"role": m.role, "content": m.text}) for m in spoken[:-1]])
     names = body.knowledge_bases
-    if body.mode == "chat":
+    mode: Mode = "chat" if body.mode == "chat" else "documents"
+    if mode == "chat":
         names = []
+    elif body.mode == "files":
+        if body.session_id is None:
+            raise NoSourcesError("the mode files names no session_id")
+        names = [files_of(service, body.session_id)]
     elif names is None:
         names = [info.name for info in service.knowledge_bases()]
     return service.ask_stream(
@@ -175,7 +184,7 @@ def _events(body: ChatRequest, service: Service) -> Iterator[Event]:
         top_k=body.top_k,
         threshold=body.threshold,
         model=body.model,
-        mode=body.mode,
+        mode=mode,
     )
 
 

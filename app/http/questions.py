@@ -18,6 +18,7 @@ from app.http.drawing import all_drawn
 from app.http.events import EVENT_STREAM, event_stream
 from app.http.generations import GenerationSlot
 from app.http.metrics import observed_by
+from app.http.session_files import files_of
 from app.replies import SearchResponse
 from app.service import Service
 
@@ -25,6 +26,10 @@ router = APIRouter(prefix="/api", tags=["questions"], route_class=Utf8Route)
 
 TopK = Annotated[int | None, Field(ge=1, le=100)]
 Threshold = Annotated[float | None, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+AskMode = Literal["documents", "chat", "files"]
+"""`Mode`, or: over the files of the conversation alone."""
 
 
 class SearchRequest(BaseModel):
@@ -71,7 +76,7 @@ class AskRequest(BaseModel):
     )
 
     question: str
-    mode: Mode = "documents"
+    mode: AskMode = "documents"
     knowledge_bases: list[str] = Field(default_factory=list, max_length=100)
     history: list[HistoryTurn | HistoryMessage] = Field(default_factory=list, max_length=200)
     session_id: str | None = None
@@ -85,12 +90,16 @@ class AskRequest(BaseModel):
     def _sources_fit_the_mode(self) -> AskRequest:
         if self.session_id is not None and self.history:
             raise ValueError("history, or session_id, whose history the server keeps")
-        if self.session_id is None or self.mode == "chat":
+        if self.mode == "files":
+            if self.session_id is None:
+                raise ValueError("session_id: the conversation whose files are asked")
+            fits = not self.knowledge_bases
+        elif self.session_id is None or self.mode == "chat":
             fits = (self.mode == "documents") == bool(self.knowledge_bases)
         else:  # those of the session
             fits = True
         if not fits:
-            raise ValueError("knowledge_bases: 1 to 100 names over documents, none in a chat without them")
+            raise ValueError("knowledge_bases: 1 to 100 names over documents, none with other modes")
         return self
 
 
@@ -127,9 +136,12 @@ def _events(body: AskRequest, service: Service) -> Iterator[Event]:
     names, history = body.knowledge_bases, turns(body.history)
     if body.session_id is not None:
         history = session_answers.history(service.sessions, None, body.session_id)
-        if not names and body.mode == "documents":
+        if body.mode == "files":
+            names = [files_of(service, body.session_id)]
+        elif not names and body.mode == "documents":
             names = list(service.sessions.session(None, body.session_id).knowledge_bases)
-    if body.mode == "documents" and not names:
+    mode: Mode = "chat" if body.mode == "chat" else "documents"
+    if mode == "documents" and not names:
         raise NoSourcesError("a question over documents names 1 to 100 knowledge bases")
     events = service.ask_stream(
         body.question,
@@ -139,7 +151,7 @@ def _events(body: AskRequest, service: Service) -> Iterator[Event]:
         threshold=body.threshold,
         model=body.model,
         neighbours=body.neighbours,
-        mode=body.mode,
+        mode=mode,
     )
     if body.session_id is None:
         return events

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+from fastapi.testclient import TestClient
+
+from app.service import Service
 from knowledge_base.errors import KnowledgeBaseNotFoundError
-from tests.app.conftest import KB, MakeService
+from tests.app.conftest import KB, MakeService, finished
 
 
 def test_they_are_hidden_asked_and_deleted(make_service: MakeService) -> None:
@@ -26,3 +30,44 @@ def test_they_are_hidden_asked_and_deleted(make_service: MakeService) -> None:
     assert files.name("one") is None
     with pytest.raises(KnowledgeBaseNotFoundError):
         service.ask("会议在哪里召开？", [name])
+
+
+def test_over_http(make_service: MakeService, client_of: Callable[[Service], TestClient]) -> None:
+    service = make_service()
+    service.start()
+    service.create_knowledge_base(KB)
+    client = client_of(service)
+    session, other = (client.post("/api/sessions", json={}).json()["id"] for _ in range(2))
+    address = f"/api/sessions/{session}/files"
+    assert client.get(address).json() == {"documents": []}
+    text = "会议定于周五下午三点在二号会议室召开。".encode()
+    uploaded = client.post(address, files=[("files", ("笔记.txt", text))])
+    assert uploaded.status_code == 202, uploaded.text
+    assert finished(client, uploaded.json()["job_id"])["state"] == "done"
+    (document,) = client.get(address).json()["documents"]
+    assert document["name"] == "笔记.txt"
+    names = [info["name"] for info in client.get("/api/knowledge-bases").json()["knowledge_bases"]]
+    assert names == [KB]
+
+    question = "会议在哪里召开？"
+    said = client.post("/api/ask", json={"question": question, "mode": "files", "session_id": session})
+    assert "二号会议室" in said.json()["answer"]
+    body = {"model": "quote", "messages": [{"role": "user", "content": question}], "mode": "files"}
+    said = client.post("/v1/chat/completions", json={**body, "session_id": session})
+    assert "二号会议室" in said.json()["choices"][0]["message"]["content"]
+    assert said.json()["citations"][0]["document"] == "笔记.txt"
+    assert len(client.get(f"/api/sessions/{session}/messages").json()["messages"]) == 2
+
+    for refused, status, code in (
+        (client.post("/v1/chat/completions", json=body), 422, "no_sources"),
+        (client.post("/v1/chat/completions", json={**body, "session_id": other}), 422, "no_sources"),
+        (client.post("/v1/chat/completions", json={**body, "session_id": "x"}), 404, "session_not_found"),
+        (client.post("/api/ask", json={"question": question, "mode": "files"}), 422, "invalid_request"),
+        (client.post("/api/sessions/x/files", files=[("files", ("a.txt", text))]), 404, "session_not_found"),
+        (client.delete(f"/api/sessions/{other}/files/{document['id']}"), 404, "knowledge_base_not_found"),
+    ):
+        assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
+    assert client.delete(f"{address}/{document['id']}").status_code == 204
+    assert client.get(address).json() == {"documents": []}
+    client.delete(f"/api/sessions/{session}")
+    assert service.conversation_files.name(session) is None
