@@ -17,6 +17,9 @@ from app.settings import load_settings
 
 logger = logging.getLogger(__name__)
 
+_KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept."""
+
 
 def serve(
     arguments: Mapping[str, Any] | None = None,
@@ -52,6 +55,8 @@ def serve(
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=server.drain_seconds,
+            # With uvicorn's 5 s, a busy machine closes connections in the very moment of their next request.
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         )
     finally:
         service.close()
