@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from knowledge_base.errors import DocumentExistsError
+from knowledge_base.errors import DocumentExistsError, KnowledgeBaseNotFoundError
 from tests.knowledge_base.doubles import open_home, sections
+from tests.knowledge_base.test_transfer import exporter, importer
 
 BODIES = (
     "年假共有十五天。",
@@ -24,10 +25,11 @@ BODIES = (
     "门禁卡丢失即报。",
 )
 HAND = "此处由人工改写。"
-LONG = "LONG_STATE_MACHINE" in os.environ
-"""Many more and longer runs, by hand; they take minutes."""
+LONG = int(os.environ.get("LONG_STATE_MACHINE", 0))
+"""So many longer runs, by hand; a hundred take about ten minutes."""
 KNOWLEDGE_BASES = st.sampled_from(["中文-a_b%", "axb"])
 NAMES = st.sampled_from(["a_b.md", "axb.md", "制度/a.md"])
+MEANWHILE = st.sampled_from(["nothing", "rebuild", "restart"])
 CONTENTS = st.lists(st.sampled_from(BODIES), min_size=1, max_size=3, unique=True).map(tuple)
 
 
@@ -125,11 +127,38 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
     def rebuild(self, knowledge_base: str) -> None:
         self.home.rebuilder.rebuild(self.home.key(knowledge_base))
 
+    @rule(knowledge_base=KNOWLEDGE_BASES)
+    def export_delete_import(self, knowledge_base: str) -> None:
+        """Everything is as it was, ids and names included, and nothing was embedded."""
+        package = self.folder / "export.zhiwen"
+        exporter(self.home).export(knowledge_base, package)
+        key, digests = self.home.catalogue.delete(knowledge_base)
+        self.home.indexes.drop(key.id)
+        self.home.sweep(digests)
+        embedded = len(self.home.embedder.embedded)
+        taken = importer(self.home).import_package(package)
+        assert (taken.name, taken.renamed, taken.embedded) == (knowledge_base, {}, 0)
+        assert len(self.home.embedder.embedded) == embedded
+        package.unlink()
+
+    @rule(knowledge_base=KNOWLEDGE_BASES, meanwhile=MEANWHILE)
+    def rename_the_base_and_back(self, knowledge_base: str, meanwhile: str) -> None:
+        self.home.catalogue.update(knowledge_base, new_name="改名")
+        self.happen(meanwhile, "改名")
+        with pytest.raises(KnowledgeBaseNotFoundError):
+            self.home.key(knowledge_base)
+        infos = self.home.catalogue.documents(self.home.key("改名").id)
+        assert {info.id for info in infos} == self.model[knowledge_base].keys()
+        for found in self.model[knowledge_base].values():
+            hits = self.home.search(found.content[0], "改名", top_k=20)
+            assert {hit.knowledge_base for hit in hits} == {"改名"}
+        self.home.catalogue.update("改名", new_name=knowledge_base)
+
     @rule(
         knowledge_base=KNOWLEDGE_BASES,
         name=NAMES,
         body=st.sampled_from(BODIES),
-        meanwhile=st.sampled_from(["nothing", "rebuild", "restart"]),
+        meanwhile=MEANWHILE,
     )
     def edit_and_take_back(self, knowledge_base: str, name: str, body: str, meanwhile: str) -> None:
         """A text by hand replaces what was read, through whatever happens, until it is discarded."""
@@ -147,7 +176,7 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
     @rule(
         knowledge_base=KNOWLEDGE_BASES,
         name=NAMES,
-        meanwhile=st.sampled_from(["nothing", "rebuild", "restart"]),
+        meanwhile=MEANWHILE,
     )
     def disable_and_enable(self, knowledge_base: str, name: str, meanwhile: str) -> None:
         """What is switched off is not found, through whatever happens, until it is switched on."""
@@ -206,7 +235,7 @@ class KnowledgeBaseMachine(RuleBasedStateMachine):
 
 TestKnowledgeBaseMachine = KnowledgeBaseMachine.TestCase
 TestKnowledgeBaseMachine.settings = settings(
-    max_examples=1000 if LONG else 15,
+    max_examples=LONG or 15,
     stateful_step_count=40 if LONG else 10,
     deadline=None,
     database=None,
