@@ -139,10 +139,9 @@ def add(folder: Path, count: int, every: int, per_job: int) -> None:
     with opened_service(folder) as opened:
         first = present = len(opened.documents(KB))
         while present < first + count:
-            cost = Cost()
             until = present + every - (_TURNS + 1) * per_job
             while present < until:
-                add_job(opened, range(present, present + per_job), cost)
+                add_job(opened, range(present, present + per_job), Cost())
                 present += per_job
             grown, new = beside_new(opened, present, per_job)
             present += (_TURNS + 1) * per_job
@@ -159,7 +158,7 @@ def add(folder: Path, count: int, every: int, per_job: int) -> None:
             print(
                 f"| {listed:,} | {grown.milliseconds():.1f} | {new.milliseconds():.1f} "
                 f"| {grown.milliseconds() / new.milliseconds():.2f} "
-                f"| {cost.seconds / cost.documents * 1e3:.0f} | {searched * 1e3:.0f} | {used * 1e3:.0f} "
+                f"| {grown.seconds / grown.documents * 1e3:.0f} | {searched * 1e3:.0f} | {used * 1e3:.0f} "
                 f"| {resident_mb():.0f} | {size:.0f} |",
                 flush=True,
             )

@@ -21,7 +21,7 @@ from knowledge_base.errors import (
 )
 from knowledge_base.files import StoredFile
 from knowledge_base.names import knowledge_base_name, normalised
-from knowledge_base.tables import chunks, document_names, documents, job_files, jobs, knowledge_bases
+from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
 from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
 
@@ -171,16 +171,14 @@ class Catalogue:
 
     def digests(self, knowledge_base_id: int, files: Collection[StoredFile]) -> set[str]:
         """Digests of what the documents that these files may replace have now."""
-        inside = documents.c.knowledge_base_id == knowledge_base_id
-        named = document_names.c.name.in_([file.name for file in files])
-        replaced = documents.c.id.in_([file.replaces for file in files if file.replaces])
         with self.database.read() as connection:
-            found = connection.execute(
-                select(documents.c.sha256)
-                .join(document_names, document_names.c.document_id == documents.c.id)
-                .where(inside, named | replaced)
-            )
-            return set(found.scalars())
+            ids = {name_rows.owner(connection, knowledge_base_id, file.name) for file in files}
+            ids = (ids | {file.replaces for file in files}) - {None}
+            if not ids:
+                return set()
+            inside = documents.c.knowledge_base_id == knowledge_base_id
+            found = select(documents.c.sha256).where(inside, documents.c.id.in_(ids))
+            return set(connection.execute(found).scalars())
 
     def recognise(self, knowledge_base_id: int, file: StoredFile, pipeline: str) -> DocumentInfo | None:
         """The document that has the file's bytes, through the same pipeline, already.

@@ -105,7 +105,8 @@ def repeated(connection: Connection, knowledge_base_id: int, file: StoredFile) -
         return owner if owner.sha256 == file.sha256 else None
     return connection.execute(
         select(documents)
-        .where(documents.c.knowledge_base_id == knowledge_base_id, documents.c.sha256 == file.sha256)
+        # The sum keeps SQLite from going through all documents of the knowledge base by its index.
+        .where(documents.c.knowledge_base_id + 0 == knowledge_base_id, documents.c.sha256 == file.sha256)
         .order_by(documents.c.created_at, documents.c.id)
         .limit(1)
     ).first()
@@ -244,6 +245,8 @@ def _owner(connection: Connection, knowledge_base_id: int, file: StoredFile) -> 
         # Gone since, or its new name taken by another: then the name alone decides.
         if named is not None and document_id in {None, file.replaces}:
             return named
+    if document_id is None:
+        return None
     return connection.execute(select(documents).where(inside, documents.c.id == document_id)).first()
 
 
