@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from loaders.cleaning import clean_line
 from loaders.delimited import rows_left_out
 from loaders.document import Block, Page, Problem
 from loaders.docx_numbering import Numbering
-from loaders.docx_text import MC, R, Styles, V, W, paragraph_text, text_boxes
+from loaders.docx_text import MC, R, Styles, V, W, is_bold, is_centred, paragraph_text, text_boxes
 from loaders.errors import LimitExceededError, LoaderError
 from loaders.ocr_pages import read_picture
 from loaders.package import open_package, parser_errors
@@ -24,6 +25,7 @@ from loaders.text import heading_level
 _DEEPEST = 40
 _SMALLEST_PICTURE = (40, 16)
 _HEADING_BY_TEXT = 30
+_ARTICLE = re.compile(r"第[一二三四五六七八九十百零〇0-9]{1,4}[条條]")
 _NOTES = ("footnote", "endnote", "comment")
 
 
@@ -83,7 +85,7 @@ class _Body:
         if text:
             style = self._styles.of(element)
             number = self._numbering.label(element, style.numbering)
-            level = style.level or self._level_by_text(text, number)
+            level = style.level or self._level_by_text(text, number) or self._level_by_look(element, text)
             if level:
                 yield Block(f"{number} {text}".strip(), "heading", min(6, level))
             else:
@@ -102,6 +104,14 @@ class _Body:
             return 0
         level = heading_level(text)
         return level + self._styles.deepest if 0 < level <= 3 else 0
+
+    def _level_by_look(self, element: Any, text: str) -> int:
+        """The level of a heading that was only made bold: a title in the middle, an article of a contract."""
+        if len(text) > _HEADING_BY_TEXT or text[-1] in "。，；：" or not is_bold(element):
+            return 0
+        if _ARTICLE.match(text):
+            return self._styles.deepest + 2
+        return 1 if is_centred(element) and not self._styles.deepest else 0
 
     def _pictures(self, element: Any) -> Iterator[Block]:
         if self._options.ocr is None:

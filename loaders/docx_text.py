@@ -50,8 +50,23 @@ def _collect(element: Any, parts: list[str], depth: int) -> None:
 
 def _is_hidden(run: Any) -> bool:
     """Whether a run is formatted as hidden, so that Word neither shows nor prints it."""
-    vanish = run.find(f"{W}rPr/{W}vanish")
-    return vanish is not None and vanish.get(f"{W}val") not in _OFF
+    return _is_on(run.find(f"{W}rPr/{W}vanish"))
+
+
+def is_bold(paragraph: Any) -> bool:
+    """Whether all text of a paragraph was made bold by hand."""
+    runs = [run for run in paragraph.iter(f"{W}r") if run.find(f"{W}t") is not None]
+    return bool(runs) and all(_is_on(run.find(f"{W}rPr/{W}b")) for run in runs)
+
+
+def is_centred(paragraph: Any) -> bool:
+    """Whether a paragraph was put in the middle by hand."""
+    place = paragraph.find(f"{W}pPr/{W}jc")
+    return place is not None and place.get(f"{W}val") == "center"
+
+
+def _is_on(switch: Any) -> bool:
+    return switch is not None and switch.get(f"{W}val") not in _OFF
 
 
 def text_boxes(element: Any) -> Iterator[Any]:

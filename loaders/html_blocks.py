@@ -20,7 +20,7 @@ def _tags(names: str) -> frozenset[str]:
 
 _NEVER = _tags(
     "script style noscript template head iframe object embed svg math canvas audio video map select button"
-    " input textarea datalist"
+    " input textarea datalist rt rp"
 )
 _FRAME = _tags("nav footer aside")
 _FRAME_ROLES = _tags("navigation banner contentinfo search complementary")

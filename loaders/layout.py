@@ -16,6 +16,7 @@ from loaders.cleaning import glue
 from loaders.document import Block
 
 _BINS = 200
+_SMALLER = 0.88
 # In units of the font size; justified Western text leaves gaps of up to about one.
 _CELL_GAP = 1.6
 _LABEL = re.compile(r"[^：:，。；、,;()（）]{1,12}[：:]\s?\S")
@@ -68,17 +69,41 @@ def regions(lines: Sequence[TextLine], *, depth: int = 0) -> list[list[TextLine]
     low, high = gutter
     middle = (low + high) / 2
     across = sorted((line for line in upright if line.x0 < low and line.x1 > high), key=lambda line: line.y0)
-    sides = [line for line in upright if not (line.x0 < low and line.x1 > high)]
+    # What a wide space sets off from a line across the gutter is part of it.
+    across += [line for line in upright if line not in across and any(_beside(line, o) for o in across)]
+    across.sort(key=lambda line: line.y0)
+    sides = [line for line in upright if line not in across]
     found: list[list[TextLine]] = []
     for band, crossing in _bands(sides, across):
         left = [line for line in band if (line.x0 + line.x1) / 2 <= middle]
         right = [line for line in band if (line.x0 + line.x1) / 2 > middle]
-        found.extend(regions(left, depth=depth + 1))
+        notes = _notes_below(left) if right else []
+        found.extend(regions([line for line in left if line not in notes], depth=depth + 1))
         found.extend(regions(right, depth=depth + 1))
+        if notes:
+            found.append(notes)
         if crossing:
             found.append(crossing)
     found.extend([line] for line in columns)
     return found
+
+
+def _beside(line: TextLine, other: TextLine) -> bool:
+    """Whether a line stands in the row of another, a few characters from it."""
+    gap = max(line.x0, other.x0) - min(line.x1, other.x1)
+    return abs(line.middle - other.middle) < 0.3 * other.size and gap < 3 * other.size
+
+
+def _notes_below(column: Sequence[TextLine]) -> list[TextLine]:
+    """Notes in smaller type at the foot of a column, which interrupt its text; none in pictures."""
+    ordered = sorted(column, key=lambda line: line.y0)
+    if not ordered or any(line.confidence is not None for line in ordered):
+        return []
+    body = median(line.size for line in ordered for _ in line.text)
+    first = len(ordered)
+    while first and ordered[first - 1].size < _SMALLER * body and not ordered[first - 1].blocks:
+        first -= 1
+    return ordered[first:] if 0 < first < len(ordered) else []
 
 
 def _from_right_to_left(lines: Sequence[TextLine]) -> list[TextLine]:

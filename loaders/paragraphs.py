@@ -11,6 +11,7 @@ from statistics import median
 from loaders.cleaning import CJK, glue
 from loaders.document import Block, BlockKind, Box, Line
 from loaders.layout import Row, TextLine, is_field, regions, rows
+from loaders.running import goes_on, join_blocks
 from loaders.text import heading_level
 
 _ITEM = re.compile(
@@ -52,9 +53,32 @@ def build_blocks(
 ) -> list[Block]:
     """The blocks of a page in reading order. `heading` tells headings; without it none are made."""
     blocks: list[Block] = []
+    before: Sequence[TextLine] = ()
+    columns = [line for line in lines if line.vertical]
     for region in regions(lines):
-        blocks.extend(_region_blocks(rows(region), frame, heading))
+        found = list(_region_blocks(rows(region), frame, heading))
+        if blocks and found and _cut(before, region, columns, blocks[-1], found[0]):
+            blocks[-1] = join_blocks(blocks[-1], found.pop(0))
+        blocks.extend(found)
+        before = region
     return blocks
+
+
+def _cut(
+    before: Sequence[TextLine],
+    region: Sequence[TextLine],
+    columns: Sequence[TextLine],
+    last: Block,
+    first: Block,
+) -> bool:
+    """Whether a column ended in the middle of a paragraph, which the next region goes on with."""
+    if not last.kind == first.kind == "paragraph":
+        return False
+    if len(before) == len(region) == 1 and before[0].vertical and region[0].vertical:
+        size = max(before[0].size, region[0].size)
+        top, bottom = min(line.y0 for line in columns), max(line.y1 for line in columns)
+        return before[0].y1 > bottom - 1.5 * size and region[0].y0 < top + 0.8 * size
+    return goes_on(last, first)
 
 
 def _region_blocks(found: Sequence[Row], frame: PageFrame, heading: HeadingRule | None) -> Iterator[Block]:
@@ -121,6 +145,8 @@ def _starts(
         return bool(heading_level(text) or _NUMBERED.match(text)) or before[-1].x1 < right - 0.3 * (
             right - left
         )
+    if any(_LEADER.search(line.text) for line in before):
+        return True  # an entry of a table of contents
     # The heights of recognised lines depend on their characters.
     alike = 0.8 if row[0].confidence is None else 0.6
     if new_kind == "list" or min(before[0].size, row[0].size) < alike * size:
@@ -217,9 +243,13 @@ def table_block(
 
 def is_header(cells: Sequence[str], *, columns: int) -> bool:
     """Whether the first row of a table names its columns: every cell is filled with words, none with
-    a label and its value."""
+    a label, with its value or room for it."""
     return len(cells) == columns and all(
-        cell.strip() and len(cell) <= 40 and not _ONLY_NUMBERS.fullmatch(cell) and not is_field(cell)
+        cell.strip()
+        and len(cell) <= 40
+        and not _ONLY_NUMBERS.fullmatch(cell)
+        and not is_field(cell)
+        and cell.strip()[-1] not in "：:"
         for cell in cells
     )
 

@@ -13,7 +13,7 @@ from loaders.sentences import split_sentences
 
 _TOP = 0.13
 _BOTTOM = 0.87
-_DIGITS = re.compile(r"[0-9０-９]+|[ivxlIVXL]+(?![a-zA-Z])|[一二三四五六七八九十百〇]+(?=页|頁)")
+_DIGITS = re.compile(r"[0-9０-９]+|[Ⅰ-Ⅻⅰ-ⅻ]+|[ivxlIVXL]+(?![a-zA-Z])|[一二三四五六七八九十百〇]+(?=页|頁)")
 _PAGE_NUMBER = re.compile(
     r"(第\s*#\s*[页頁])?[\s,，/／|]*(共\s*#\s*[页頁])?|[-–—~·\s]*#[-–—~·\s]*|(page|p\.?)\s*#(\s*(of|/)\s*#)?|#\s*[/／]\s*#",
     re.IGNORECASE,
@@ -86,15 +86,16 @@ def join_across_pages(pages: Sequence[Page]) -> list[Page]:
         if not upper.blocks or not lower.blocks:
             continue
         last, first = upper.blocks[-1], lower.blocks[0]
-        if last.kind == first.kind == "paragraph" and _goes_on(last, first):
-            found[index] = replace(upper, blocks=(*upper.blocks[:-1], _join(last, first)))
+        if last.kind == first.kind == "paragraph" and goes_on(last, first):
+            found[index] = replace(upper, blocks=(*upper.blocks[:-1], join_blocks(last, first)))
             found[index + 1] = replace(lower, blocks=lower.blocks[1:])
         elif last.kind == first.kind == "table" and _same_table(last, first):
             found[index + 1] = replace(lower, blocks=(_with_header(first, last.header), *lower.blocks[1:]))
     return found
 
 
-def _goes_on(last: Block, first: Block) -> bool:
+def goes_on(last: Block, first: Block) -> bool:
+    """Whether a paragraph that a page or a column cut goes on with the next one."""
     if not last.lines or not first.lines or len(last.text) < 12 or last.text[-1] in _ENDS:
         return False
     if len(last.lines) > 1:
@@ -104,7 +105,8 @@ def _goes_on(last: Block, first: Block) -> bool:
     return last.lines[-1].box.x1 > 0.75 and len(split_sentences(first.text)) > 0
 
 
-def _join(last: Block, first: Block) -> Block:
+def join_blocks(last: Block, first: Block) -> Block:
+    """One paragraph of two; its lines keep their places."""
     drop, joint = glue(last.text, first.text)
     text = last.text[: len(last.text) - drop] + joint
     lines = [*last.lines[:-1], replace(last.lines[-1], end=last.lines[-1].end - drop)]

@@ -97,6 +97,8 @@ def row_text(row: Sequence[str]) -> str:
 def _names_columns(row: Sequence[str], width: int) -> bool:
     if len(row) < max(2, width) or not all(row[1:]) or len(row[0]) > _HEADER_CELL:
         return False
+    if any(cell.endswith(("：", ":")) for cell in row):
+        return False  # labels of a form, with room for their values
     words = [cell for cell in row if cell and not _NUMBER.fullmatch(cell)]
     years = [cell for cell in row if _YEAR.fullmatch(cell)]
     named = len(words) + (len(years) if words else 0)

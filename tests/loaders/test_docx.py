@@ -245,3 +245,33 @@ def test_hidden_text_is_left_out(tmp_path: Path) -> None:
     for text, hidden in (("三十日", True), ("十五日", False), ("。", None)):
         paragraph.add_run(text).font.hidden = hidden
     assert parse(save(document, tmp_path / "a.docx")).text == "验收期限为十五日。"
+
+
+def test_headings_of_a_contract_that_were_only_made_bold(tmp_path: Path) -> None:
+    import docx
+
+    document = docx.Document()
+    title = document.add_paragraph()
+    title.alignment = 1
+    title.add_run("设备采购合同").bold = True
+    for text, bold in (
+        ("第一条 交货", True),
+        ("第一批于三十日内交货。", False),
+        ("第二条 付款", True),
+        ("第三条 所述比例以验收单为准", False),
+        ("注意：", True),
+    ):
+        document.add_paragraph().add_run(text).bold = bold
+    table = document.add_table(2, 2)
+    for place, text in {(0, 0): "甲方：", (0, 1): "乙方：", (1, 0): "代表：", (1, 1): "代表："}.items():
+        table.cell(*place).text = text
+    parsed = parse(save(document, tmp_path / "a.docx"))
+    assert [(s.block.kind, s.block.level, s.block.text) for s in parsed.sections] == [
+        ("heading", 1, "设备采购合同"),
+        ("heading", 2, "第一条 交货"),
+        ("paragraph", 0, "第一批于三十日内交货。"),
+        ("heading", 2, "第二条 付款"),
+        ("paragraph", 0, "第三条 所述比例以验收单为准"),
+        ("paragraph", 0, "注意："),
+        ("table", 0, "甲方： | 乙方：\n代表： | 代表："),
+    ]

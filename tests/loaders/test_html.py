@@ -206,3 +206,10 @@ def test_a_saved_page_cut_inside_its_code_is_read_so_far(tmp_path: Path) -> None
         path = tmp_path / f"{cut}.mht"
         path.write_text(f"{head}Content-Transfer-Encoding: base64\n\n{code[:-cut]}", encoding="ascii")
         assert parse_file(path, name="a.mht", options=LoadOptions()).text.startswith("住宿标准是四百")
+
+
+def test_the_reading_beside_a_character_is_left_out() -> None:
+    (block,) = html_page(
+        "<p>盆土用<ruby>泥炭<rp>(</rp><rt>nítàn</rt><rp>)</rp></ruby>和珍珠岩。</p>".encode(), charset="utf-8"
+    ).blocks
+    assert block.text == "盆土用泥炭和珍珠岩。"

@@ -36,11 +36,14 @@ def test_vertical_text_reads_from_right_to_left() -> None:
             for text, x in (("第三列文字", 100), ("第一列文字", 300), ("第二列文字", 200))
         ]
     )
-    assert [b.text for b in read_picture(PICTURE, ocr, page=1).blocks] == [
-        "第一列文字",
-        "第二列文字",
-        "第三列文字",
-    ]
+    assert [b.text for b in read_picture(PICTURE, ocr, page=1).blocks] == ["第一列文字第二列文字第三列文字"]
+
+
+def test_a_column_that_ends_early_ends_its_paragraph() -> None:
+    columns = (("第一列文字", 300, 100, 600), ("到此为止", 200, 100, 400), ("另起一段", 100, 100, 450))
+    ocr = FakeOcr([fake_line(text, x, top, x + 40, bottom) for text, x, top, bottom in columns])
+    found = [block.text for block in read_picture(PICTURE, ocr, page=1).blocks]
+    assert found == ["第一列文字到此为止", "另起一段"]
 
 
 def test_two_columns() -> None:
