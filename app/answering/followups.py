@@ -47,6 +47,10 @@ _NO_SUBJECT = re.compile(
 _WHAT_ABOUT = re.compile(
     r"^(?:(?:and )?(?:what|how) about|and)\s+(?P<latin>.+?)\s*$|^(?P<han>.+?)(?:又|也)?呢$"
 )
+_COURTESY = re.compile(
+    r"(?:(?:非常|十分|多)?(?:谢谢|感谢|谢了|多谢|辛苦)(?:你|您|了|啦|啊)*|你好|您好|好的?|明白了?|知道了|懂了|收到|再见|拜拜"
+    r"|thank you|thanks?|thx|hello|hi|ok(?:ay)?|bye|i see|got it|very much|a lot|[吧呢啊呀哦嗯啦,，.。!！~、\s])+"
+)
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9.%-]*")
 _ORDINAL = re.compile(r"第[一二三四五六七八九十0-9]+[个种条项步类]?")
 _MARKS = re.compile(r"[?？!！。.,，、;；:：\s]+")
@@ -86,6 +90,8 @@ def standalone_question(
 def leans(question: str) -> bool:
     """Whether a question cannot be understood without the one before it."""
     folded = _trim(fold(question))
+    if _COURTESY.fullmatch(folded):
+        return False  # thanks ask nothing, least of all the same again
     if _PRONOUN.search(folded) or _ORDINAL.match(folded):
         return True
     about = _WHAT_ABOUT.match(folded)

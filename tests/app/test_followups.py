@@ -37,6 +37,19 @@ def test_a_question_that_leans_is_recognised(question: str) -> None:
     assert leans(question)
 
 
+@pytest.mark.parametrize(
+    "remark", ["谢谢", "谢谢你！", "好的，谢谢。", "多謝", "明白了", "你好", "嗯嗯", "Thanks!", "OK, thank you very much"]
+)
+def test_thanks_do_not_ask_the_last_question_again(remark: str) -> None:
+    assert not leans(remark)
+    assert standalone_question(remark, LEAVE) == remark
+
+
+@pytest.mark.parametrize("question", ["还有别的吗？", "还有吗", "别的呢？", "具体说说"])
+def test_a_general_sentence_asks_for_more_of_the_same(question: str) -> None:
+    assert set("病假") <= set(standalone_question(question, LEAVE))
+
+
 def test_without_history_nothing_changes() -> None:
     assert standalone_question("那它要谁审批？", []) == "那它要谁审批？"
     assert standalone_question("", LEAVE) == ""

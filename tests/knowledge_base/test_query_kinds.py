@@ -54,3 +54,22 @@ def test_an_identifier_that_stands_nowhere_counts_against(samples: Home) -> None
     assert known.document == "网络与值班运行手册.md"
     assert known.score > unknown.score
     assert known.keyword_score > unknown.keyword_score
+
+
+def test_a_title_inside_the_document_is_part_of_what_stands_under_it(home: Home) -> None:
+    manual = "# 网关手册\n\n## {}\n\n按住复位键十二秒，指示灯全灭后松开，设备自动重启。\n"
+    home.add("设备", {"甲.md": manual.format("恢复出厂设置"), "乙.md": manual.format("升级固件")})
+    first, second = home.search("怎样恢复出厂设置？", "设备", top_k=2)
+    assert (first.document, first.heading_path) == ("甲.md", ("网关手册", "恢复出厂设置"))
+    assert first.keyword_score == 1.0
+    assert second.keyword_score < 0.5
+    assert first.score > second.score
+
+
+def test_a_faq_row_is_found_by_its_question(home: Home) -> None:
+    rows = "问题,答案\n打印机卡纸怎么办？,请联系分机八一二零。\n分机八一二零是谁的？,前台。\n"
+    home.add("常见", {"问答.csv": rows})
+    first = home.search("打印机卡纸怎么办", "常见", top_k=2)[0]
+    assert (first.question, first.text.splitlines()[-1]) == ("打印机卡纸怎么办？", "请联系分机八一二零。")
+    assert first.keyword_score == 1.0
+    assert home.search("分机八一二零", "常见", top_k=2)[0].question == "分机八一二零是谁的？"
