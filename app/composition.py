@@ -223,6 +223,7 @@ def build_service(
                 indexes,
                 embedders=embedders,
                 default_threshold=lambda of: calibration(of).threshold,
+                evidence=lambda of: calibration(of).sentences,
                 reranker=reranker,
                 diversity=settings.retrieval.diversity,
             ),

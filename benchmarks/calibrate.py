@@ -89,8 +89,13 @@ def read_set(path: Path, splitter: ChineseTextSplitter, embedder: Embedder, cach
     )
 
 
-def candidates(data: QuestionSet, table: Background) -> list[Candidates]:
-    """The parts of every question's candidates, as the index computes them."""
+def candidates(
+    data: QuestionSet, table: Background, chunks: list[list[int]] | None = None
+) -> list[Candidates]:
+    """The parts of every question's candidates, as the index computes them.
+
+    Which chunks they are is appended to `chunks`.
+    """
     index = HybridIndex(data.vectors.shape[1], calibration=Calibration.unfitted(), background=table)
     index.add(range(len(data.chunks)), data.chunks, data.vectors)
     folded = [fold(chunk) for chunk in data.chunks]
@@ -99,6 +104,8 @@ def candidates(data: QuestionSet, table: Background) -> list[Candidates]:
         data.questions, data.question_vectors, data.gold, data.answers, strict=True
     ):
         ids, parts = index.parts(question, vector, wide=WIDE)
+        if chunks is not None:
+            chunks.append(ids)
         passages = data.owners[ids]
         holds = np.array([any(answer in folded[i] for answer in answers) for i in ids], dtype=bool)
         found.append(Candidates(passages, parts, holds & (passages == gold), int(gold)))

@@ -16,16 +16,20 @@ from knowledge_base.catalogue import Catalogue
 from knowledge_base.diversity import diversify
 from knowledge_base.embedders import Embedders
 from knowledge_base.errors import CatalogueDamagedError
+from knowledge_base.evidence import SecondLook
 from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
 from vectorstore.base import AS_CALIBRATED, Weights
+from vectorstore.evidence import SentenceEvidence
 
 logger = logging.getLogger(__name__)
 
 CANDIDATES = 4
 """Candidates looked at for each hit that is asked for, so that folding and reranking have a choice."""
+FEWEST = 20
+"""Candidates looked at at least, so that the best one does not depend on how many are asked for."""
 
 
 class Reranker(Protocol):
@@ -55,7 +59,8 @@ class Retrieval:
 class Retriever:
     """Searches knowledge bases, each with its own embedder. Safe to be called from several threads at once.
 
-    `default_threshold` gives the threshold that the relevance of an embedder's hits is calibrated for.
+    `default_threshold` gives the threshold that the relevance of an embedder's hits is calibrated for,
+    `evidence` what their sentences change about it.
     """
 
     def __init__(
@@ -65,6 +70,7 @@ class Retriever:
         *,
         embedders: Embedders,
         default_threshold: Callable[[str], float] = lambda _: 0.5,
+        evidence: Callable[[str], SentenceEvidence | None] = lambda _: None,
         reranker: Reranker | None = None,
         diversity: float = 0.0,
     ) -> None:
@@ -72,6 +78,8 @@ class Retriever:
         self._indexes = indexes
         self._embedders = embedders
         self._default_threshold = default_threshold
+        self._evidence = evidence
+        self._second_look = SecondLook()
         self._reranker = reranker
         self._diversity = diversity
 
@@ -111,22 +119,32 @@ class Retriever:
         if len(of_key) > 1:
             frequency = self._indexes.frequency({key: len(vector) for key, vector in of_key.items()})
         allowed = self._chunk_ids(document_ids)
-        scores: dict[int, tuple[float, float, float]] = {}
+        found: list[Hit] = []
+        unreadable = 0
         for key, vector in of_key.items():
             least = self._default_threshold(key.embedder) if threshold is None else threshold
+            # With other weights a relevance is none that the sentences' model was fitted on.
+            evidence = self._evidence(key.embedder) if weights == AS_CALIBRATED else None
             scored = self._indexes.search(
                 key,
                 query,
                 vector,
-                k=CANDIDATES * top_k,
+                k=max(FEWEST, CANDIDATES * top_k),
                 allowed=allowed,
                 frequency=frequency,
                 weights=weights,
             )
-            scores.update(
-                {s.id: (s.score, s.dense_score, s.keyword_score) for s in scored if s.score >= least}
+            hits, missing = self._hits(
+                {
+                    s.id: (s.score, s.dense_score, s.keyword_score)
+                    for s in scored
+                    if s.score >= least or (evidence and evidence.wanted(s.score))
+                }
             )
-        found, unreadable = self._hits(scores)
+            if evidence:
+                hits = self._second_look(hits, vector, embedders[key], evidence)
+            found += [hit for hit in hits if hit.score >= least]
+            unreadable += missing
         # Ties are broken by age so that the same question always gets the same order.
         found.sort(key=lambda hit: (-hit.score, hit.chunk_id))
         distinct = fold_near_duplicates(self._reranked(query, found[: CANDIDATES * top_k]))

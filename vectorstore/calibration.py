@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vectorstore.errors import IndexFilesError
+from vectorstore.evidence import SentenceEvidence
 from vectorstore.lexical import LexicalParts
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Calibration:
     intercept: float
     threshold: float
     """The relevance below which a hit is not shown, unless the user sets another."""
+    sentences: SentenceEvidence | None = None
+    """What changes a relevance that is unsure, once more is known of the text."""
 
     def relevance(self, parts: np.ndarray) -> np.ndarray:
         """Relevance of shape (n,) for parts of shape (n, len(PARTS))."""
@@ -58,11 +61,16 @@ class Calibration:
         weights = {
             name: value * (dense if name == "cosine" else keyword) for name, value in self.weights.items()
         }
-        return replace(self, weights=weights)
+        return replace(self, weights=weights, sentences=None)
 
     def save(self, path: Path) -> None:
         """Write to a JSON file."""
-        content = {"weights": dict(self.weights), "intercept": self.intercept, "threshold": self.threshold}
+        content = {
+            "weights": dict(self.weights),
+            "intercept": self.intercept,
+            "threshold": self.threshold,
+            "sentences": self.sentences.content() if self.sentences else None,
+        }
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -74,6 +82,7 @@ class Calibration:
                 weights={name: float(content["weights"][name]) for name in PARTS},
                 intercept=float(content["intercept"]),
                 threshold=float(content["threshold"]),
+                sentences=SentenceEvidence.of(found) if (found := content.get("sentences")) else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexFilesError(f"no calibration can be read from {path}: {error}") from error

@@ -48,21 +48,34 @@ def fit(sets: Sequence[QuestionSet]) -> Calibration:
     def score(parts: np.ndarray) -> np.ndarray:
         return np.asarray(parts @ weights)
 
-    halves = [held_out(asked, score, seed) for asked in sets for seed in range(HALVES)]
-    shares = np.concatenate([np.full(len(best), 1 / len(best)) for best, _ in halves])
-    (slope,), shift = logistic(
-        np.concatenate([best for best, _ in halves])[:, None],
-        np.concatenate([there for _, there in halves]),
-        shares,
-        penalty=1e-6,
-    )
-    limits = [np.quantile(best[there], FALSE_REFUSALS) for best, there in halves]
-    lowest = np.mean(np.reshape(limits, (len(sets), HALVES)), axis=1).min()
+    slope, shift = scale(sets, score)
+    threshold = 1 / (1 + np.exp(-(slope * lowest(sets, score) + shift)))
     return Calibration(
         weights=dict(zip(PARTS, (weights * slope).round(4).tolist(), strict=True)),
         intercept=round(shift, 4),
-        threshold=round(float(np.clip(1 / (1 + np.exp(-(slope * lowest + shift))), 0.01, 0.99)), 2),
+        threshold=round(float(np.clip(threshold, 0.01, 0.99)), 2),
     )
+
+
+def scale(sets: Sequence[QuestionSet], score: Score) -> tuple[float, float]:
+    """Slope and shift that make a question's best score the logit of being answered by half a set."""
+    halves = [held_out(asked, score, seed) for asked in sets for seed in range(HALVES)]
+    (slope,), shift = logistic(
+        np.concatenate([best for best, _ in halves])[:, None],
+        np.concatenate([there for _, there in halves]),
+        np.concatenate([np.full(len(best), 1 / len(best)) for best, _ in halves]),
+        penalty=1e-6,
+    )
+    return float(slope), shift
+
+
+def lowest(sets: Sequence[QuestionSet], score: Score) -> float:
+    """The score below which `FALSE_REFUSALS` of the answerable questions lie, of the set with the lowest."""
+    limits = []
+    for asked in sets:
+        halves = [held_out(asked, score, seed) for seed in range(HALVES)]
+        limits.append(np.mean([np.quantile(best[there], FALSE_REFUSALS) for best, there in halves]))
+    return float(min(limits))
 
 
 def tell_apart(sets: Sequence[QuestionSet], columns: Sequence[int]) -> tuple[np.ndarray, float]:

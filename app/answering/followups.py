@@ -49,7 +49,8 @@ _WHAT_ABOUT = re.compile(
 )
 _COURTESY = re.compile(
     r"(?:(?:非常|十分|多)?(?:谢谢|感谢|谢了|多谢|辛苦)(?:你|您|了|啦|啊)*|你好|您好|好的?|明白了?|知道了|懂了|收到|再见|拜拜"
-    r"|thank you|thanks?|thx|hello|hi|ok(?:ay)?|bye|i see|got it|very much|a lot|[吧呢啊呀哦嗯啦,，.。!！~、\s])+"
+    r"|thank you|thanks?|thx|hello|hi|ok(?:ay)?|bye|i see|got it|very much|a lot"
+    r"|[吧呢啊呀哦嗯啦,，.。!！~、\s])+"
 )
 _TOKEN = re.compile(r"[a-z0-9][a-z0-9.%-]*")
 _ORDINAL = re.compile(r"第[一二三四五六七八九十0-9]+[个种条项步类]?")

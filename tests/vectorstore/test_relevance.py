@@ -12,6 +12,7 @@ from vectorstore.background import Background
 from vectorstore.calibration import PARTS, Calibration, Calibrations
 from vectorstore.chinese import fold, terms
 from vectorstore.errors import IndexFilesError
+from vectorstore.evidence import SentenceEvidence
 
 share = st.floats(0, 1)
 
@@ -55,9 +56,31 @@ def test_calibration_file(tmp_path: Path) -> None:
         Calibration.load(tmp_path / "c.json")
 
 
+def test_what_sentences_change() -> None:
+    evidence = SentenceEvidence(weights={"relevance": 1.0, "nearest": 2.0, "cosine": -2.0}, intercept=0.5)
+    assert [evidence.wanted(relevance) for relevance in (0.0, 0.1, 0.11, 0.89, 0.9, 1.0)] == [
+        *(False, False, True),
+        *(True, False, False),
+    ]
+    assert evidence.relevance(0.5, 0.75, np.array([0.5, 0.25])) == pytest.approx(0.5)
+    assert evidence.relevance(0.8, 0.5, np.array([0.25, 0.5])) == pytest.approx(4 / (4 + np.exp(-0.5)))
+
+
+def test_a_calibration_keeps_what_sentences_change(tmp_path: Path) -> None:
+    evidence = SentenceEvidence(weights={"relevance": 1.0, "nearest": 2.0, "cosine": -2.0}, intercept=0.5)
+    calibration = Calibration(
+        weights=dict.fromkeys(PARTS, 0.25), intercept=-1.5, threshold=0.4, sentences=evidence
+    )
+    calibration.save(tmp_path / "c.json")
+    assert Calibration.load(tmp_path / "c.json") == calibration
+    assert calibration.weighted(1.0, 0.5).sentences is None
+
+
 def test_shipped_files() -> None:
     calibration = Calibration.default()
     assert 0 < calibration.threshold < 1
+    assert calibration.sentences is not None and calibration.sentences.weights["nearest"] > 0
+    assert Calibration.words().sentences is None
     background = Background.default()
     assert (
         background.frequencies["的"] > background.frequencies["年假"]
