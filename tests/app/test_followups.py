@@ -38,7 +38,18 @@ def test_a_question_that_leans_is_recognised(question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "remark", ["谢谢", "谢谢你！", "好的，谢谢。", "多謝", "明白了", "你好", "嗯嗯", "Thanks!", "OK, thank you very much"]
+    "remark",
+    [
+        "谢谢",
+        "谢谢你！",
+        "好的，谢谢。",
+        "多謝",
+        "明白了",
+        "你好",
+        "嗯嗯",
+        "Thanks!",
+        "OK, thank you very much",
+    ],
 )
 def test_thanks_do_not_ask_the_last_question_again(remark: str) -> None:
     assert not leans(remark)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -50,6 +52,52 @@ def test_changes_during_and_after_training_are_served(vectors: Vectors) -> None:
     assert index.search(rows[2_700], 1)[0][0] == 2_700
     assert index.search(rows[50], 1)[0][0] != 50
     assert index.search(rows[600], 1)[0][0] != 600
+
+
+def test_a_fifth_replaced_is_found_without_training_anew(vectors: Vectors) -> None:
+    rows = vectors(6_000)
+    index = DenseIndex(DIMENSION, inverted_from=6_000)
+    index.add(range(6_000), rows)
+    index.wait()
+    trained = index._inverted
+    replaced = np.random.default_rng(1).choice(6_000, 1_200, replace=False)
+    rows[replaced] = vectors(1_200, seed=2)
+    index.remove(replaced[:600].tolist())
+    index.add(replaced.tolist(), rows[replaced])
+    index.wait()
+    assert index._inverted is trained is not None
+    found = sum(
+        len({entry for entry, _ in index.search(question, 10)} & set(nearest(rows, question, 10)))
+        for question in vectors(50, seed=3)
+    )
+    assert found >= 0.97 * 500
+
+
+def test_searches_go_on_while_an_inverted_file_is_trained_and_swapped_in(vectors: Vectors) -> None:
+    rows = vectors(6_000)
+    index = DenseIndex(DIMENSION, inverted_from=3_000)
+    index.add(range(2_999), rows[:2_999])
+    ended, wrong, asked = threading.Event(), [], []
+
+    def search() -> None:
+        while not ended.is_set():
+            wrong.extend(i for i in (7, 1_500, 2_998) if index.search(rows[i], 1)[0][0] != i)
+            asked.append(index._inverted is not None)
+
+    searching = threading.Thread(target=search)
+    searching.start()
+    try:
+        index.add(range(2_999, 6_000), rows[2_999:])
+        index.wait()
+        swapped = len(asked)
+        while len(asked) <= swapped + 1:
+            assert searching.is_alive()
+    finally:
+        ended.set()
+        searching.join()
+    assert wrong == []
+    assert asked[-1], "some were served by the inverted file"
+    assert index.search(rows[5_999], 1)[0][0] == 5_999
 
 
 def test_training_again_after_growth(vectors: Vectors) -> None:
