@@ -55,20 +55,21 @@ def test_changes_during_and_after_training_are_served(vectors: Vectors) -> None:
 
 
 def test_a_fifth_replaced_is_found_without_training_anew(vectors: Vectors) -> None:
-    rows = vectors(6_000)
+    made = vectors(7_250)
+    rows, others, questions = made[:6_000].copy(), made[6_000:7_200], made[7_200:]
     index = DenseIndex(DIMENSION, inverted_from=6_000)
     index.add(range(6_000), rows)
     index.wait()
     trained = index._inverted
     replaced = np.random.default_rng(1).choice(6_000, 1_200, replace=False)
-    rows[replaced] = vectors(1_200, seed=2)
+    rows[replaced] = others
     index.remove(replaced[:600].tolist())
     index.add(replaced.tolist(), rows[replaced])
     index.wait()
     assert index._inverted is trained is not None
     found = sum(
         len({entry for entry, _ in index.search(question, 10)} & set(nearest(rows, question, 10)))
-        for question in vectors(50, seed=3)
+        for question in questions
     )
     assert found >= 0.97 * 500
 
@@ -77,7 +78,9 @@ def test_searches_go_on_while_an_inverted_file_is_trained_and_swapped_in(vectors
     rows = vectors(6_000)
     index = DenseIndex(DIMENSION, inverted_from=3_000)
     index.add(range(2_999), rows[:2_999])
-    ended, wrong, asked = threading.Event(), [], []
+    ended = threading.Event()
+    wrong: list[int] = []
+    asked: list[bool] = []
 
     def search() -> None:
         while not ended.is_set():
