@@ -183,13 +183,15 @@ class TransformersChatModel(BaseChatModel):
     def _waited(self, turn: Turn, cancelled: Any) -> Iterator[int]:
         """Yield the position while others come first. Raises `ModelUnavailableError` after `timeout`."""
         deadline = time.monotonic() + self.timeout
-        while (position := turn.wait(min(_QUEUE_NEWS, self.timeout))) and not cancelled():
+        patience = 0.0  # the first news comes at once
+        while (position := turn.wait(patience)) and not cancelled():
             if time.monotonic() >= deadline:
                 raise ModelUnavailableError(
                     f"The language model is busy, {position} requests come first; try again later.",
                     folder=str(self.folder),
                 )
             yield position
+            patience = min(_QUEUE_NEWS, self.timeout)
 
     def _pieces(
         self,
