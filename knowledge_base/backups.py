@@ -16,7 +16,7 @@ from knowledge_base.package_files import Progress
 from knowledge_base.snapshots import copy_catalogue, snapshot
 from loaders.errors import LoadingCancelledError
 
-_ALSO = ("evaluations", "models/calibrations")
+ALSO = ("evaluations", "models/calibrations")
 """What else of the data folder cannot be made again."""
 
 
@@ -73,7 +73,7 @@ class Backups:
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(pinned / digest, copy)
                     told("files", done, len(digests))
-            for name in _ALSO:
+            for name in ALSO:
                 if (self._folder / name).is_dir():
                     shutil.copytree(self._folder / name, partial / name)
             partial.chmod(0o755)

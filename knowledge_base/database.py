@@ -163,7 +163,7 @@ class Database:
                 version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if version == HEAD:
             return
-        if version is not None and version not in _known_versions():
+        if version is not None and version not in known_versions():
             raise DataFolderError(
                 f"the data in {self._path.parent} was written by a newer version ({version})",
                 reason=f"version {version} > {HEAD}",
@@ -198,7 +198,8 @@ class Database:
             old.unlink()
 
 
-def _known_versions() -> set[str]:
+def known_versions() -> set[str]:
+    """Numbers of the migrations that this version has."""
     return {path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py")}
 
 

@@ -15,7 +15,7 @@ from app.cli.keys import keys
 from app.cli.knowledge_bases import kb
 from app.cli.models import models
 from app.cli.output import Output, Share, output_options
-from app.cli.transfer import backup
+from app.cli.transfer import backup, restore
 
 _KB = click.argument("knowledge_base", metavar="KB")
 _KBS = click.option(
@@ -176,6 +176,7 @@ def search(output: Output, query: str, **options: Any) -> None:
 cli.add_command(kb)
 cli.add_command(models)
 cli.add_command(backup)
+cli.add_command(restore)
 cli.add_command(evaluate)
 cli.add_command(bench)
 cli.add_command(keys)

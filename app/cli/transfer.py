@@ -49,5 +49,17 @@ def backup(output: Output, folder: Path) -> None:
     output.result(asdict(made), f"{made.folder}\t{made.files}")
 
 
+@click.command("restore")
+@click.argument("folder", metavar="BACKUP", type=click.Path(path_type=Path))
+@output_options
+def restore(output: Output, folder: Path) -> None:
+    """把备份恢复到空的数据文件夹 / Put a backup into the data folder, which must be empty."""
+    from knowledge_base.restoring import restore as restore_backup
+
+    restored = restore_backup(folder, output.settings().data_dir, progress=_shown(output))
+    output.note("")
+    output.result(asdict(restored), f"{restored.folder}\t{restored.files}")
+
+
 def _shown(output: Output) -> Progress:
     return lambda stage, done, total: output.note(f"{stage} {done}/{total}")
