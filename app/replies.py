@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from app import schemas
+from app.examples import with_example
 
 
 class ErrorDetail(BaseModel):
@@ -51,6 +52,8 @@ class Indexes(BaseModel):
 class Health(BaseModel):
     """The service answers."""
 
+    model_config = ConfigDict(json_schema_extra=with_example)
+
     status: str
     version: str
     indexes: Indexes
@@ -58,6 +61,8 @@ class Health(BaseModel):
 
 class Readiness(BaseModel):
     """What is needed for answers and uploads."""
+
+    model_config = ConfigDict(json_schema_extra=with_example)
 
     ready: bool
     models: bool
@@ -67,6 +72,8 @@ class Readiness(BaseModel):
 
 class Rejected(BaseModel):
     """A file that was not taken in, and why."""
+
+    model_config = ConfigDict(json_schema_extra=with_example)
 
     name: str
     error: ErrorDetail
@@ -93,7 +100,7 @@ class SearchResponse(BaseModel):
 class Session(BaseModel):
     """A conversation. `settings` is whatever a client keeps with it."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=with_example)
 
     id: str
     title: str
@@ -106,7 +113,7 @@ class Session(BaseModel):
 class SessionMessage(BaseModel):
     """Something said; what only answers have is empty for questions. `rating` is 1, -1 or 0."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=with_example)
 
     id: str
     role: str

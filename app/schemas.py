@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from app.answering import types as answering
+from app.examples import with_example
 from app.failures import problem_text
 from app.messages import Language, error_text
 from knowledge_base import types as domain
@@ -26,7 +27,7 @@ Time = Annotated[datetime, AfterValidator(_in_utc)]
 
 
 class _Schema(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=with_example)
 
 
 class Problem(_Schema):

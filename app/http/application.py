@@ -56,6 +56,7 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
         title="Zhiwen 知问",
         version=version("zhiwen"),
         description="Answers questions over your own documents. 基于您自己的文档回答问题。",
+        redirect_slashes=False,  # an address with a slash too many is another one
         redoc_url=None,  # its page loads fonts from outside
         responses={"default": {"model": ErrorResponse, "description": "Error"}},
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
 from app import schemas
+from app.examples import with_example
 from app.http.common import ServiceDep, Utf8Route
 
 router = APIRouter(
@@ -22,7 +23,7 @@ class ChunkList(BaseModel):
 class NewChunk(BaseModel):
     """A chunk to add at the end of a document."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
     text: str
     page: int | None = None
@@ -32,7 +33,7 @@ class NewChunk(BaseModel):
 class ChunkChange(BaseModel):
     """What to change of a chunk."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
     text: str | None = None
     enabled: bool | None = None
@@ -47,7 +48,7 @@ class EditList(BaseModel):
 class Keeping(BaseModel):
     """Which chunk an edit is about now; none: its text is added as a chunk of its own."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
     chunk_id: int | None = None
 

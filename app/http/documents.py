@@ -17,6 +17,7 @@ from starlette.datastructures import UploadFile
 
 from app import schemas
 from app.errors import RepeatedNameError
+from app.examples import with_example
 from app.failures import KNOWN, Failure
 from app.http.common import LanguageDep, ServiceDep, Utf8Route
 from app.http.uploads import uploaded_files
@@ -57,7 +58,7 @@ class DocumentList(BaseModel):
 class DocumentChange(BaseModel):
     """What to change of a document."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
     name: str | None = None
     knowledge_base: str | None = None

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import schemas
+from app.examples import with_example
 from app.http.common import LanguageDep, ServiceDep, Utf8Route
 
 router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"], route_class=Utf8Route)
@@ -14,7 +15,7 @@ router = APIRouter(prefix="/api/knowledge-bases", tags=["knowledge bases"], rout
 class NewKnowledgeBase(BaseModel):
     """A knowledge base to make."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "制度"}]})
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"name": "制度"}]})
 
     name: str
     description: str = Field("", max_length=2000)
@@ -23,7 +24,7 @@ class NewKnowledgeBase(BaseModel):
 class KnowledgeBaseChange(BaseModel):
     """What to change of a knowledge base."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
     name: str | None = None
     description: str | None = Field(None, max_length=2000)

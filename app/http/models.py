@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from app.examples import with_example
 from app.http.common import ServiceDep, Utf8Route
 
 router = APIRouter(prefix="/api/models", tags=["models"], route_class=Utf8Route)
@@ -13,7 +14,7 @@ router = APIRouter(prefix="/api/models", tags=["models"], route_class=Utf8Route)
 class Model(BaseModel):
     """A model that answers. `state` is ready, unreachable (a server), unloaded or loaded."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_extra=with_example)
 
     name: str
     kind: str

@@ -24,6 +24,7 @@ from app import schemas
 from app.answering.answerer import QUOTE_MODEL
 from app.answering.types import Event, Final, Mode, Token
 from app.errors import NoSourcesError, QuestionError
+from app.examples import with_example
 from app.http.common import ServiceDep, Utf8Route
 from app.http.drawing import all_drawn
 from app.http.events import EVENT_STREAM, stream
@@ -41,12 +42,16 @@ EMBEDDING_MODEL = "embedding"
 class TextPart(BaseModel):
     """A piece of text in a message."""
 
+    model_config = ConfigDict(strict=True)
+
     type: Literal["text"]
     text: str
 
 
 class ChatMessage(BaseModel):
     """A message of a chat."""
+
+    model_config = ConfigDict(strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[TextPart]
@@ -62,13 +67,15 @@ class ChatMessage(BaseModel):
 class StreamOptions(BaseModel):
     """Whether the last piece of a stream counts the tokens."""
 
+    model_config = ConfigDict(strict=True)
+
     include_usage: bool = False
 
 
 class ChatRequest(BaseModel):
     """A chat completion. Fields of OpenAI's that have no meaning here are passed over."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=with_example)
 
     model: str
     messages: list[ChatMessage] = Field(min_length=1)
@@ -85,6 +92,8 @@ class ChatRequest(BaseModel):
 class ChatResponse(BaseModel):
     """A chat completion in OpenAI's format, with the citations beside the choices."""
 
+    model_config = ConfigDict(json_schema_extra=with_example)
+
     id: str
     object: Literal["chat.completion"] = "chat.completion"
     created: int
@@ -97,6 +106,8 @@ class ChatResponse(BaseModel):
 
 class ModelCard(BaseModel):
     """A model that can be asked."""
+
+    model_config = ConfigDict(json_schema_extra=with_example)
 
     id: str
     object: Literal["model"] = "model"
@@ -114,7 +125,7 @@ class ModelList(BaseModel):
 class EmbeddingRequest(BaseModel):
     """Texts to embed."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=with_example)
 
     model: str = EMBEDDING_MODEL
     input: str | list[str] = Field(min_length=1, max_length=100_000)
@@ -123,6 +134,8 @@ class EmbeddingRequest(BaseModel):
 
 class EmbeddingResponse(BaseModel):
     """Unit vectors in the order of the texts."""
+
+    model_config = ConfigDict(json_schema_extra=with_example)
 
     object: Literal["list"] = "list"
     model: str

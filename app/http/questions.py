@@ -36,7 +36,9 @@ class SearchRequest(BaseModel):
     """A search. `threshold` is the least relevance; unset, the calibrated one counts."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"query": "年假有几天", "knowledge_bases": ["制度"]}]}
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"query": "年假有几天", "knowledge_bases": ["制度"]}]},
     )
 
     query: str
@@ -50,7 +52,7 @@ class SearchRequest(BaseModel):
 class HistoryTurn(BaseModel):
     """An earlier question with its answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     question: str
     answer: str = ""
@@ -59,7 +61,7 @@ class HistoryTurn(BaseModel):
 class HistoryMessage(BaseModel):
     """An earlier message, as chat interfaces keep them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     role: Literal["user", "assistant"]
     content: str
@@ -70,6 +72,7 @@ class AskRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [{"question": "年假有几天？", "knowledge_bases": ["制度"], "stream": False}]
         },

@@ -32,7 +32,9 @@ class NewSession(BaseModel):
     """A conversation to begin; without a title its first question becomes it."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"title": "差旅", "knowledge_bases": ["制度"]}]}
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"title": "差旅", "knowledge_bases": ["制度"]}]},
     )
 
     title: str = Field("", max_length=500)
@@ -43,7 +45,9 @@ class NewSession(BaseModel):
 class SessionChange(BaseModel):
     """What to change of a conversation."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"title": "出差补贴"}]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"title": "出差补贴"}]}
+    )
 
     title: str | None = Field(None, max_length=500)
     knowledge_bases: Names | None = None
@@ -60,7 +64,9 @@ class Feedback(BaseModel):
     """What is thought of an answer: 1 or -1, 0 takes it back; a code for the reason, and words."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"rating": -1, "reason": "wrong_source"}]}
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"rating": -1, "reason": "wrong_source"}]},
     )
 
     rating: Literal[-1, 0, 1]

@@ -33,6 +33,12 @@ class _LimitedParser(MultiPartParser):
         self._maximum = maximum
         self._folder = folder
         self._part_bytes = 0
+        self._made: list[SpooledTemporaryFile[bytes]] = []
+
+    def close(self) -> None:
+        """Close all files: also of parts that broke off, which no form holds."""
+        for file in self._made:
+            file.close()
 
     def on_headers_finished(self) -> None:
         super().on_headers_finished()
@@ -41,7 +47,7 @@ class _LimitedParser(MultiPartParser):
         if upload is not None:
             # In the data folder: the system's own place may be in memory, or small.
             spooled = SpooledTemporaryFile(max_size=_IN_MEMORY, dir=str(self._folder))  # noqa: SIM115
-            self._files_to_close_on_error.append(spooled)
+            self._made.append(spooled)
             upload.file.close()
             upload.file = cast("BinaryIO", spooled)
 
@@ -70,8 +76,19 @@ async def uploaded_files(
     if not request.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
         raise UploadError("the request holds no file")
     folder.mkdir(parents=True, exist_ok=True)
+    parser = _LimitedParser(request, limit, getattr(limits, limit), folder, max_files)
     try:
-        form = await _LimitedParser(request, limit, getattr(limits, limit), folder, max_files).parse()
+        uploads = await _parsed(parser, max_files)
+        if not uploads:
+            raise UploadError("the request holds no file")
+        yield uploads
+    finally:
+        parser.close()
+
+
+async def _parsed(parser: _LimitedParser, max_files: int) -> list[UploadFile]:
+    try:
+        form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
             raise TooManyFilesError(
@@ -80,13 +97,7 @@ async def uploaded_files(
         raise HTTPException(400, error.message) from error
     except OSError as error:
         raise storage_error("cannot keep the upload", error) from error
-    try:
-        uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
-        if not uploads:
-            raise UploadError("the request holds no file")
-        yield uploads
-    finally:
-        await form.close()
+    return [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
 
 
 @asynccontextmanager
