@@ -22,7 +22,8 @@ _NUMBERED = re.compile(r"[0-9]{1,2}(\.[0-9]{1,2}){0,3}\.?\s+\S")
 _LEADER = re.compile(r"\s*(?:[.．…·]\s?){4,}")
 _ENDS = "。！？；.!?;：:"
 _ONLY_NUMBERS = re.compile(rf"[^A-Za-z{CJK}]*")
-_LONGEST_HEADING = 60
+_LEAST_LINES = 3
+_LONG_COLUMN = 8.0  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,14 @@ def _cut(
     if not last.kind == first.kind == "paragraph":
         return False
     if len(before) == len(region) == 1 and before[0].vertical and region[0].vertical:
-        size = max(before[0].size, region[0].size)
+        one, other = before[0], region[0]
+        size = max(one.size, other.size)
+        if one.x0 - other.x1 > 2 * size or one.y1 - one.y0 < _LONG_COLUMN * size:
+            return False  # boxes with a few words each
         top, bottom = min(line.y0 for line in columns), max(line.y1 for line in columns)
-        return before[0].y1 > bottom - 1.5 * size and region[0].y0 < top + 0.8 * size
-    return goes_on(last, first)
+        return one.y1 > bottom - 1.5 * size and other.y0 < top + 0.8 * size
+    beside = min(line.x0 for line in region) > max(line.x1 for line in before)
+    return min(len(before), len(region)) >= _LEAST_LINES and beside and goes_on(last, first)
 
 
 def _region_blocks(found: Sequence[Row], frame: PageFrame, heading: HeadingRule | None) -> Iterator[Block]:
