@@ -62,8 +62,8 @@ class ChatAsking:
         if conversation.running or not (question or "").strip():
             yield nothing()
             return
-        # Whoever asks before the page has offered anything means what it would have offered.
-        names = self._choices.first_choice() if chosen is None else chosen
+        # Nothing is chosen also as long as the page has offered nothing: then all is meant.
+        names = chosen or self._choices.first_choice()
         asking = _Asking(
             names,
             model,
@@ -91,9 +91,7 @@ class ChatAsking:
         if asking.mode == "files":
             name = self._service.conversation_files.name(conversation.id) if conversation.id else None
             return ([name], "") if name else ([], text("files_first", asking.language))
-        if asking.knowledge_bases:
-            return asking.knowledge_bases, ""
-        return [], text("choose_first" if self._choices.names() else "none_hint", asking.language)
+        return asking.knowledge_bases, "" if asking.knowledge_bases else text("none_hint", asking.language)
 
     def _stream(
         self, conversation: Conversation, question: str, names: list[str], asking: _Asking

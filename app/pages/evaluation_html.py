@@ -7,6 +7,7 @@ from html import escape
 
 from app.evaluation.background import Status
 from app.evaluation.comparison import metric_of
+from app.evaluation.configurations import AS_IT_IS, Configuration
 from app.evaluation.question_sets import QuestionSet
 from app.evaluation.report import html_report
 from app.evaluation.runs import Row, Run
@@ -15,6 +16,7 @@ from app.messages import Language
 from app.pages.library_html import failed_html
 from app.pages.markup import button
 from app.pages.texts import text
+from vectorstore.base import AS_CALIBRATED
 
 _COLUMNS = ("recall@1", "recall@5", "mrr@10", "quote_contains", "refusal.auc")
 _STEPS = ("parse", "embed", "index", "ask")
@@ -94,7 +96,20 @@ def _row(row: Row, number: int, labels: Sequence[str], language: Language, *, be
     )
     kind = "primary" if best else ""
     apply = button(text("search_apply", language), "apply", row=str(number), kind=kind)
-    return f'<tr><th scope="row">{escape(row.configuration.label)}{sign}</th>{cells}<td>{apply}</td></tr>'
+    label = escape(_label(row.configuration, language))
+    return f'<tr><th scope="row">{label}{sign}</th>{cells}<td>{apply}</td></tr>'
+
+
+def _label(configuration: Configuration, language: Language) -> str:
+    parts = []
+    if configuration.splitter != AS_IT_IS:
+        parts.append(configuration.splitter)
+    parts.append(text("tuning_threshold", language, threshold=f"{configuration.threshold:.2f}"))
+    parts.append(text("tuning_top_k", language, count=configuration.top_k))
+    if (configuration.dense, configuration.keyword) != AS_CALIBRATED:
+        weights = {"dense": f"{configuration.dense:g}", "keyword": f"{configuration.keyword:g}"}
+        parts.append(text("tuning_weights", language, **weights))
+    return " · ".join(parts)
 
 
 def report_html(run: Run, language: Language) -> str:

@@ -32,7 +32,7 @@ def jobs_html(jobs: Sequence[JobInfo], language: Language) -> str:
 
 def disk_html(disk: DiskUse, memory: int, language: Language) -> str:
     """What the data folder holds."""
-    facts = [(_part(name, language), size_text(size)) for name, size in disk.parts.items()]
+    facts = [(_part(name, language), size_text(size)) for name, size in disk.parts.items() if size]
     free = text("disk_free", language, free=size_text(disk.free), total=size_text(disk.total))
     facts += [(text("disk", language), free), (text("memory", language), size_text(memory))]
     return facts_html(text("disk_title", language), facts)

@@ -56,7 +56,7 @@ class SystemTab:
             )
             self.role = gr.Dropdown(
                 [(label(f"role_{role}"), role) for role in ROLES],
-                value="reader",
+                value="admin",
                 label=label("column_role"),
                 filterable=False,
                 min_width=180,

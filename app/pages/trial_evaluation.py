@@ -44,7 +44,9 @@ class EvaluationTrial:
             self.upload = gr.UploadButton(
                 label("set_choose"), elem_id="zw-set-upload", scale=0, min_width=160, size="md"
             )
-            self.samples = gr.Button(label("set_samples"), elem_id="zw-set-samples", scale=0, min_width=160)
+            self.samples = gr.Button(
+                label("set_samples"), elem_id="zw-set-samples", scale=0, min_width=160, size="md"
+            )
         self.chosen = gr.HTML(elem_id="zw-set", apply_default_css=False)
         with gr.Row():
             self.thresholds = self._field("thresholds", label)
@@ -54,7 +56,7 @@ class EvaluationTrial:
             self.hold_out = gr.Slider(
                 0, 0.9, 0, step=0.1, label=label("hold_out"), elem_id="zw-hold-out", min_width=160
             )
-        self.start = gr.Button(label("evaluation_start"), variant="primary", elem_id="zw-evaluate")
+        self.start = gr.Button(label("evaluation_start"), variant="primary", elem_id="zw-evaluate", size="md")
         self.notice = gr.HTML(elem_id="zw-evaluation-notice", apply_default_css=False)
         self.status = gr.HTML(js_on_load=ACTIONS, elem_id="zw-evaluation-status", apply_default_css=False)
         self.runs = gr.Dropdown(label=label("evaluation_runs"), elem_id="zw-runs", visible=False)

@@ -35,12 +35,43 @@ WAIT_MS = 150_000
 """Models are converted and loaded meanwhile, on a machine that may have other things to do."""
 
 
-@dataclass(frozen=True)
 class Server:
-    """A running server with an empty data folder to start from."""
+    """`python webui.py` on a free port, with an empty data folder to start from."""
 
-    url: str
-    data_dir: Path
+    def __init__(self, folder: Path, model: SlowModel) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.data_dir = folder / "data"
+        self._folder = folder
+        spec = {"kind": "openai", "model": "slow", "base_url": model.url}
+        self._environment = {
+            **os.environ,
+            "ZHIWEN_DATA_DIR": str(self.data_dir),
+            "ZHIWEN_ANSWERING__MODELS": json.dumps({SlowModel.name: spec}),
+            "OMP_NUM_THREADS": "2",
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when it answers."""
+        log = self._folder / "log.txt"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, str(ROOT / "webui.py"), "--port", str(self._port)],
+                cwd=self._folder,
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        _wait_for_port(self._process, self._port, log)
+
+    def stop(self) -> None:
+        """End it as an interrupt from the keyboard would."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=120)
 
 
 @dataclass
@@ -65,7 +96,7 @@ class Watch:
             self.hosts.add(parts.hostname or url)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def slow_model() -> Iterator[SlowModel]:
     """A chat model behind OpenAI's protocol on this machine."""
     model = SlowModel()
@@ -78,41 +109,21 @@ def slow_model() -> Iterator[SlowModel]:
     thread.join()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, slow_model: SlowModel) -> Iterator[Server]:
-    """`python webui.py` on a free port, with the slow model beside the quoting default."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    spec = {"kind": "openai", "model": "slow", "base_url": slow_model.url}
-    environment = {
-        **os.environ,
-        "ZHIWEN_DATA_DIR": str(folder / "data"),
-        "ZHIWEN_ANSWERING__MODELS": json.dumps({SlowModel.name: spec}),
-        "OMP_NUM_THREADS": "2",
-    }
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, str(ROOT / "webui.py"), "--port", str(port)],
-            cwd=folder,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    """One server for all tests, with the slow model beside the quoting default."""
+    running = Server(tmp_path_factory.mktemp("server"), slow_model)
     try:
-        _wait_for_port(process, port, log)
-        yield Server(f"http://127.0.0.1:{port}", folder / "data")
+        running.start()
+        yield running
     finally:
-        process.terminate()
-        process.wait(timeout=30)
+        running.stop()
 
 
 def _wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     import httpx
 
-    transport = httpx.HTTPTransport(retries=10)  # with growing pauses, about a minute in all
+    transport = httpx.HTTPTransport(retries=11)  # with growing pauses, some minutes in all
     with httpx.Client(transport=transport, timeout=30) as client:
         try:
             client.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
@@ -121,7 +132,7 @@ def _wait_for_port(process: subprocess.Popen[bytes], port: int, log: Path) -> No
             pytest.fail(f"the server did not start:\n{log.read_text(errors='replace')[-3000:]}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
     from playwright.sync_api import expect, sync_playwright

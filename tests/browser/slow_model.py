@@ -38,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
         self._send({"role": "assistant", "content": FIRST})
-        self.server.release.wait(timeout=60)
+        self.server.release.wait(timeout=600)
         try:
             self._send({"content": REST})
             self._send({}, finish="stop")

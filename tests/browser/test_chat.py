@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.browser.conftest import WAIT_MS, Server, Watch
+from tests.browser.actions import ask, document, make_library, open_chat, pdf, upload
+from tests.browser.conftest import Server, Watch
 from tests.browser.slow_model import SlowModel
 
 if TYPE_CHECKING:
@@ -36,67 +37,13 @@ ATTACK = """# 报销说明
 """
 
 
-def _make_library(page: Page, name: str) -> None:
-    from playwright.sync_api import TimeoutError as PageTimeoutError
-
-    page.get_by_role("tab", name="知识库").click()
-    name_box = page.locator("#zw-library-name").locator("input, textarea")
-    # While the page still loads, it may yet fold the form away that was open a moment ago.
-    for _ in range(3):
-        try:
-            name_box.fill(name, timeout=3000)
-            break
-        except PageTimeoutError:
-            page.get_by_role("button", name="新建知识库").click()
-    page.locator("#zw-create").click()
-    page.locator("#zw-header").get_by_role("heading", name=name).wait_for()
-
-
-def _upload(page: Page, *paths: Path) -> None:
-    page.set_input_files("#zw-upload input[multiple]", [str(path) for path in paths])
-    page.locator("#zw-progress [data-job=done]").wait_for(timeout=WAIT_MS)
-
-
-def _open_chat(page: Page, library: str) -> None:
-    page.get_by_role("tab", name="对话").click()
-    page.locator("#zw-chat-libraries").get_by_text(library, exact=True).wait_for()
-
-
-def _ask(page: Page, question: str) -> None:
-    page.locator("#zw-question textarea").fill(question)
-    page.keyboard.press("Enter")
-    page.locator("#zw-current .zw-question", has_text=question).wait_for()
-    page.locator("#zw-current .zw-reply:not([aria-busy])").wait_for()
-
-
-def _document(folder: Path, name: str, content: str) -> Path:
-    path = folder / name
-    path.write_text(content, encoding="utf-8")
-    return path
-
-
-def _pdf(path: Path) -> Path:
-    from reportlab.pdfbase import pdfmetrics
-    from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-    from reportlab.pdfgen.canvas import Canvas
-
-    pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
-    canvas = Canvas(str(path))
-    for text in ("设备概述。本设备用于仓库环境监测。", "设备的额定功率为四十五瓦，待机功率为三瓦。"):
-        canvas.setFont("STSong-Light", 16)
-        canvas.drawString(72, 700, text)
-        canvas.showPage()
-    canvas.save()
-    return path
-
-
 def test_upload_ask_cite_and_refuse(page: Page, watch: Watch, server: Server, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
-    _make_library(page, "人事制度")
+    make_library(page, "人事制度")
     empty = tmp_path / "空文件.md"
     empty.touch()
-    _upload(page, _document(tmp_path, "员工手册.md", HANDBOOK), empty)
+    upload(page, document(tmp_path, "员工手册.md", HANDBOOK), empty)
     expect(page.locator("#zw-progress [role=alert]")).to_contain_text("空文件.md 是空的")
     row = page.locator("#zw-documents tbody tr")
     expect(row).to_have_count(1)
@@ -104,8 +51,8 @@ def test_upload_ask_cite_and_refuse(page: Page, watch: Watch, server: Server, tm
     uploads = server.data_dir / "tmp"
     assert [path for path in uploads.rglob("*") if path.is_file() and path.stat().st_size] == []
 
-    _open_chat(page, "人事制度")
-    _ask(page, "累计工作满十年不满二十年的员工，年休假是几天？")
+    open_chat(page, "人事制度")
+    ask(page, "累计工作满十年不满二十年的员工，年休假是几天？")
     current = page.locator("#zw-current")
     expect(current.locator(".zw-badge.quoted")).to_have_text("摘自原文")
     expect(current.locator(".zw-answer")).to_contain_text("年休假为十天")
@@ -127,7 +74,7 @@ def test_upload_ask_cite_and_refuse(page: Page, watch: Watch, server: Server, tm
     expect(reader).to_have_count(0)
     assert page.evaluate("document.activeElement.className") == "zw-reference"
 
-    _ask(page, "火星表面的重力加速度是多少？")
+    ask(page, "火星表面的重力加速度是多少？")
     expect(current.locator(".zw-badge.refused")).to_have_text("未找到依据")
     expect(current.locator("details.zw-citation")).to_have_count(0)
     expect(page.locator("#zw-history .zw-exchange")).to_have_count(1)
@@ -138,10 +85,10 @@ def test_upload_ask_cite_and_refuse(page: Page, watch: Watch, server: Server, tm
 def test_pdf_citation_shows_the_page_with_the_quote_marked(page: Page, watch: Watch, tmp_path: Path) -> None:
     from playwright.sync_api import expect
 
-    _make_library(page, "设备")
-    _upload(page, _pdf(tmp_path / "设备手册.pdf"))
-    _open_chat(page, "设备")
-    _ask(page, "设备的额定功率是多少瓦？")
+    make_library(page, "设备")
+    upload(page, pdf(tmp_path / "设备手册.pdf"))
+    open_chat(page, "设备")
+    ask(page, "设备的额定功率是多少瓦？")
     citation = page.locator("#zw-current details.zw-citation").first
     expect(citation.locator("summary")).to_contain_text("第 2 页")
     page.locator("#zw-current .zw-reference").first.click()
@@ -167,14 +114,14 @@ def test_document_text_and_names_stay_inert(page: Page, watch: Watch, tmp_path: 
     from playwright.sync_api import expect
 
     library = '报销"<img src=x onerror=window.attacked=7>'
-    _make_library(page, library)
-    _upload(page, _document(tmp_path, "<b onclick=alert(1)>说明.md", ATTACK))
+    make_library(page, library)
+    upload(page, document(tmp_path, "<b onclick=alert(1)>说明.md", ATTACK))
     page.locator("#zw-documents .zw-link").click()
     chunks = page.locator("#zw-document")
     expect(chunks).to_contain_text("${window.attacked=4}")
     expect(chunks).to_contain_text("{{constructor.constructor")
-    _open_chat(page, library)
-    _ask(page, "火车票报销须在多少天内提交？<img src=x onerror=window.attacked=8>")
+    open_chat(page, library)
+    ask(page, "火车票报销须在多少天内提交？<img src=x onerror=window.attacked=8>")
     citation = page.locator("#zw-current details.zw-citation").first
     citation.locator("summary").click()
     expect(citation.locator("blockquote")).to_contain_text("${window.attacked=4}")
@@ -194,9 +141,9 @@ def test_stream_stop_and_answer_again(
 ) -> None:
     from playwright.sync_api import expect
 
-    _make_library(page, "功率")
-    _upload(page, _document(tmp_path, "功率.md", "# 功率\n\n设备的额定功率为四十五瓦，待机功率为三瓦。\n"))
-    _open_chat(page, "功率")
+    make_library(page, "功率")
+    upload(page, document(tmp_path, "功率.md", "# 功率\n\n设备的额定功率为四十五瓦，待机功率为三瓦。\n"))
+    open_chat(page, "功率")
     page.locator("#zw-model input").click()
     page.get_by_role("option", name=slow_model.name).click()
     page.locator("#zw-question textarea").fill("设备的额定功率为多少瓦？")
@@ -211,7 +158,7 @@ def test_stream_stop_and_answer_again(
         second = other.new_page()
         second.goto(server.url)
         second.locator("#zw-chat-libraries").get_by_text("功率", exact=True).wait_for()
-        _ask(second, "设备的额定功率为多少瓦？")
+        ask(second, "设备的额定功率为多少瓦？")
         expect(second.locator("#zw-current .zw-badge.quoted")).to_be_visible()
     finally:
         other.close()
@@ -262,9 +209,9 @@ def test_sessions_share_no_conversation_and_deleting_asks_first(
 ) -> None:
     from playwright.sync_api import expect
 
-    _make_library(page, "将被删除")
-    _open_chat(page, "将被删除")
-    _ask(page, "只有我看得见的问题")
+    make_library(page, "将被删除")
+    open_chat(page, "将被删除")
+    ask(page, "只有我看得见的问题")
     other = browser.new_context(locale="zh-CN")
     try:
         second = other.new_page()
@@ -290,10 +237,10 @@ def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
 ) -> None:
     from playwright.sync_api import expect
 
-    _make_library(page, "留存")
-    _upload(page, _document(tmp_path, "员工手册.md", HANDBOOK))
-    _open_chat(page, "留存")
-    _ask(page, "备用金的上限是多少？")
+    make_library(page, "留存")
+    upload(page, document(tmp_path, "员工手册.md", HANDBOOK))
+    open_chat(page, "留存")
+    ask(page, "备用金的上限是多少？")
     current, sessions = page.locator("#zw-current"), page.locator("#zw-sessions li")
     expect(sessions).to_have_count(1)
     page.get_by_role("button", name="没用").click()
@@ -309,13 +256,13 @@ def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
     current.get_by_role("button", name="修改").click()
     box = page.locator("#zw-question textarea")
     expect(box).to_have_value("备用金的上限是多少？")
-    _ask(page, "累计工作满十年不满二十年的，年休假几天？")
+    ask(page, "累计工作满十年不满二十年的，年休假几天？")
     expect(current.locator(".zw-answer")).to_contain_text("十天")
     expect(page.locator("#zw-history .zw-exchange")).to_have_count(0)
 
     page.locator("#zw-new").click()
     expect(page.locator(".zw-exchange")).to_have_count(0)
-    _ask(page, "部门备用金由谁保管？")
+    ask(page, "部门备用金由谁保管？")
     expect(sessions).to_have_count(2)
     other = browser.new_context(locale="zh-CN")
     try:
@@ -333,15 +280,15 @@ def test_files_of_one_conversation(page: Page, watch: Watch, tmp_path: Path) -> 
     page.locator("#zw-mode input").click()
     page.get_by_role("option", name="问上传的文件").click()
     expect(page.locator(".zw-welcome")).to_contain_text("文件只属于这次对话")
-    paths = [str(_document(tmp_path, "会议.txt", "会议定于周五下午三点在二号会议室召开。"))]
+    paths = [str(document(tmp_path, "会议.txt", "会议定于周五下午三点在二号会议室召开。"))]
     with page.expect_file_chooser() as chooser:
         page.locator("#zw-chat-upload").click()
     chooser.value.set_files(paths)
     expect(page.locator("#zw-chat-files-state .zw-chips")).to_contain_text("会议.txt")
-    _ask(page, "会议在哪里召开？")
+    ask(page, "会议在哪里召开？")
     expect(page.locator("#zw-current .zw-answer")).to_contain_text("二号会议室")
     page.locator("#zw-new").click()
-    _ask(page, "会议在哪里召开？")
+    ask(page, "会议在哪里召开？")
     expect(page.locator("#zw-current .zw-answer")).to_contain_text("请先在上方为这次对话上传文件")
     assert watch.hosts == {"127.0.0.1"}
     assert watch.complaints == []
@@ -368,3 +315,41 @@ def test_routes_beside_the_pages(server: Server) -> None:
     assert "default-src 'self'" in httpx.get(server.url).headers["content-security-policy"]
     assert "og:image" not in html
     assert 'lang="zh-CN"' in html
+
+
+def test_conversations_are_found_opened_renamed_deleted_and_outlive_a_restart(
+    page: Page, watch: Watch, server: Server, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    make_library(page, "会话")
+    upload(page, document(tmp_path, "员工手册.md", HANDBOOK))
+    open_chat(page, "会话")
+    ask(page, "备用金的上限是多少？")
+    page.locator("#zw-new").click()
+    expect(page.locator(".zw-welcome")).to_be_visible()
+    ask(page, "累计工作满十年不满二十年的，年休假几天？")
+    sessions, current = page.locator("#zw-sessions li"), page.locator("#zw-current")
+    expect(sessions).to_have_count(2)
+    sessions.filter(has_text="备用金").locator(".zw-session").click()
+    expect(current.locator(".zw-answer")).to_contain_text("三千元")
+    page.once("dialog", lambda dialog: dialog.accept("钱的事"))
+    sessions.filter(has_text="备用金").get_by_role("button", name="改名").click()
+    expect(sessions.filter(has_text="钱的事")).to_have_count(1)
+    search = page.locator("#zw-sessions-search").locator("input, textarea")
+    search.fill("年休假")
+    expect(sessions).to_have_count(1)
+    search.fill("")
+    expect(sessions).to_have_count(2)
+    assert watch.complaints == []
+
+    server.stop()
+    server.start()
+    page.reload()
+    expect(current.locator(".zw-answer")).to_contain_text("三千元")
+    expect(sessions).to_have_count(2)
+    page.once("dialog", lambda dialog: dialog.accept())
+    sessions.filter(has_text="钱的事").get_by_role("button", name="删除").click()
+    expect(sessions).to_have_count(1)
+    expect(page.locator(".zw-exchange")).to_have_count(0)
+    assert watch.hosts == {"127.0.0.1"}
