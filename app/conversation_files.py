@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import select, update
 
 from knowledge_base.catalogue import Catalogue
-from knowledge_base.tables import knowledge_bases, sessions
+from knowledge_base.tables import IMPORT_OWNER, knowledge_bases, sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,11 @@ class ConversationFiles:
             row = connection.execute(
                 select(knowledge_bases.c.session_id, sessions.c.owner)
                 .outerjoin(sessions, sessions.c.id == knowledge_bases.c.session_id)
-                .where(knowledge_bases.c.id == knowledge_base_id, knowledge_bases.c.session_id.is_not(None))
+                .where(
+                    knowledge_bases.c.id == knowledge_base_id,
+                    knowledge_bases.c.session_id.is_not(None),
+                    ~knowledge_bases.c.session_id.startswith(IMPORT_OWNER),
+                )
             ).first()
         return None if row is None else Conversation(row.session_id, row.owner)
 

@@ -144,6 +144,11 @@ class _View:
         self._needs("admin", everywhere=True)  # as for making a knowledge base
         return self._service.imports
 
+    @property
+    def import_jobs(self) -> Any:
+        self._needs("admin", everywhere=True)
+        return self._service.import_jobs
+
     def knowledge_bases(self) -> list[KnowledgeBaseInfo]:
         infos = self._service.knowledge_bases()
         ids = self._access.knowledge_base_ids
@@ -188,11 +193,11 @@ class _View:
     # -- jobs ---------------------------------------------------------------------------------------
 
     def jobs(self) -> list[JobInfo]:
-        return [job for job in self._service.jobs() if self._sees(job.knowledge_base)]
+        return [job for job in self._service.jobs() if self._may_see(job.knowledge_base_id)]
 
     def job(self, job_id: str) -> JobInfo:
         job = self._service.job(job_id)
-        if not self._sees(job.knowledge_base):
+        if not self._may_see(job.knowledge_base_id):
             raise JobNotFoundError(f"there is no job {job_id!r}", id=job_id)
         return job
 
@@ -201,11 +206,13 @@ class _View:
         return self._service.job_events(job_id)
 
     def cancel_job(self, job_id: str) -> JobInfo:
-        self._may(self.job(job_id).knowledge_base, "editor")
+        self.job(job_id)
+        self._needs("editor")
         return self._service.cancel_job(job_id)
 
     def retry_job(self, job_id: str) -> JobInfo:
-        self._may(self.job(job_id).knowledge_base, "editor")
+        self.job(job_id)
+        self._needs("editor")
         return self._service.retry_job(job_id)
 
     # -- conversations -------------------------------------------------------------------------------
@@ -258,12 +265,6 @@ class _View:
     def _may_all(self, names: Sequence[str]) -> None:
         for name in names:
             self._may(name, "reader")
-
-    def _sees(self, name: str) -> bool:
-        try:
-            return self._may_see(self._service.key(name).id)
-        except KnowledgeBaseNotFoundError:  # deleted meanwhile
-            return False
 
     def _may_see(self, knowledge_base_id: int) -> bool:
         conversation = self._service.conversation_files.conversation(knowledge_base_id)

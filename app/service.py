@@ -19,6 +19,8 @@ from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.disk_reserve import DiskReserve
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import StoredFile
+from knowledge_base.import_jobs import KIND as IMPORT
+from knowledge_base.import_jobs import ImportJobs
 from knowledge_base.importing import Importer
 from knowledge_base.indexes import IndexReport
 from knowledge_base.ingestion import IngestedFile, Progress
@@ -61,6 +63,14 @@ class Service(Questions):
             delete=self.delete_knowledge_base,
             swept=self._remove_unreferenced,
         )
+        self.import_jobs = ImportJobs(
+            parts.catalogue,
+            self.imports,
+            parts.files,
+            parts.jobs,
+            swept=self._remove_unreferenced,
+            wake=self._wake,
+        )
         self._runner: JobRunner | None = None
 
     # -- life ---------------------------------------------------------------------------------
@@ -77,7 +87,7 @@ class Service(Questions):
             locks=self.settings.data_dir / "runners",
             swept=self._tidy_up,
             at_once=self.settings.jobs.at_once,
-            others={"rebuild": self._rebuild, "rollback": self._roll_back},
+            others={"rebuild": self._rebuild, "rollback": self._roll_back, IMPORT: self.import_jobs.work},
         )
         self._runner.start()
         threading.Thread(target=self._open_indexes, name="open-indexes", daemon=True).start()
@@ -156,8 +166,7 @@ class Service(Questions):
         """Queue a rebuild, or going `back` to what was before the last one."""
         kind = "rollback" if back else "rebuild"
         job = self._parts.jobs.submit(self._parts.catalogue.key(name).id, (), kind=kind)
-        if self._runner is not None:
-            self._runner.wake()
+        self._wake()
         return job
 
     def _rebuild(self, control: JobControl) -> None:
@@ -198,8 +207,7 @@ class Service(Questions):
             job = self._parts.jobs.submit(self._parts.catalogue.key(knowledge_base).id, files)
         finally:
             self.discard(files)
-        if self._runner is not None:
-            self._runner.wake()
+        self._wake()
         return job
 
     def ingest(
@@ -275,8 +283,7 @@ class Service(Questions):
     def retry_job(self, job_id: str) -> JobInfo:
         """Try again what failed for reasons outside the files."""
         job = self._parts.jobs.retry(job_id)
-        if self._runner is not None:
-            self._runner.wake()
+        self._wake()
         return job
 
     def ingestion_seconds(self) -> dict[str, float]:
@@ -296,6 +303,10 @@ class Service(Questions):
     def index_report(self) -> IndexReport:
         """What was done to the indexes since the start."""
         return self._parts.indexes.report
+
+    def _wake(self) -> None:
+        if self._runner is not None:
+            self._runner.wake()
 
     def _tidy_up(self, digests: set[str]) -> None:
         """After a job: what it, and those forgotten with it, needed and nothing else does."""

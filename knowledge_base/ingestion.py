@@ -76,7 +76,7 @@ class Progress:
     file: int
     files: int
     name: str
-    stage: Literal["parse", "embed", "commit", "rebuild"]
+    stage: Literal["parse", "embed", "commit", "rebuild", "check", "import"]
     done: int
     total: int
 

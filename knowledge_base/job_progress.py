@@ -14,7 +14,8 @@ class ProgressMeter:
     """Counts pages, chunks and bytes of a job over files of `sizes` bytes. Safe for threads."""
 
     def __init__(self, sizes: Sequence[int]) -> None:
-        # A rebuild has no files of its own: its documents count like the pages of one.
+        # A rebuild has no files of its own: its documents count like the pages of one. So do the
+        # documents and chunks of an import.
         self._sizes = [max(size, 1) for size in sizes] or [1]
         self._pages: dict[int, tuple[int, int]] = {}
         self._stored: set[int] = set()
@@ -29,9 +30,10 @@ class ProgressMeter:
         """Take in a report."""
         with self._lock:
             share = at.done / max(at.total, 1)
-            if at.stage in {"parse", "rebuild"}:
+            if at.stage in {"parse", "rebuild", "import"}:
+                before, _ = self._pages.get(at.file, (at.done - 1, 0))
                 self._pages[at.file] = (at.done, at.total)
-                self._pages_read += 1
+                self._pages_read += max(at.done - before, 1)
                 self._read = sum(self._sizes[: at.file]) + self._sizes[at.file] * share
             elif at.stage == "embed":
                 batch = [i for i in range(at.file + 1) if i not in self._stored and i < len(self._sizes)]

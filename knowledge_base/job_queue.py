@@ -183,6 +183,11 @@ class JobQueue:
         with self._database.write() as connection:
             _update(connection, job_id, stage=stage, progress=asdict(progress))
 
+    def note(self, job_id: str, kind: str, **details: Any) -> None:
+        """Record that something happened to a job."""
+        with self._database.write() as connection:
+            _happened(connection, job_id, kind, **details)
+
     def note_file(self, job_id: str, position: int, result: IngestedFile) -> None:
         """Record what became of a file; a failed one goes on naming the document that it is to replace."""
         document_id = result.document.id if result.document else None

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, select
 
 from knowledge_base import searched_chunks
 from knowledge_base.errors import JobNotFoundError
-from knowledge_base.tables import documents, job_events, job_files, jobs, knowledge_bases
+from knowledge_base.tables import IMPORT_OWNER, documents, job_events, job_files, jobs, knowledge_bases
 from knowledge_base.types import JobEvent, JobFile, JobInfo, JobProgress
 from loaders.document import Problem
 
@@ -26,7 +26,11 @@ def info(connection: Connection, job_id: str) -> JobInfo:
 def infos(connection: Connection, *conditions: ColumnElement[bool], limit: int = 1) -> list[JobInfo]:
     """Jobs that meet the conditions, the newest first."""
     rows = connection.execute(
-        select(jobs, knowledge_bases.c.name.label("knowledge_base"))
+        select(
+            jobs,
+            knowledge_bases.c.name.label("knowledge_base"),
+            knowledge_bases.c.session_id.startswith(IMPORT_OWNER).label("reserved"),
+        )
         .join(knowledge_bases, knowledge_bases.c.id == jobs.c.knowledge_base_id)
         .where(*conditions)
         .order_by(jobs.c.number.desc())
@@ -36,7 +40,8 @@ def infos(connection: Connection, *conditions: ColumnElement[bool], limit: int =
     return [
         JobInfo(
             id=row.id,
-            knowledge_base=row.knowledge_base,
+            # One that an import is still to fill has no name of its own yet.
+            knowledge_base=row.knowledge_base if not row.reserved else files[row.id][0].name,
             state=row.state,
             stage=row.stage,
             error=row.error,
@@ -44,6 +49,7 @@ def infos(connection: Connection, *conditions: ColumnElement[bool], limit: int =
             created_at=row.created_at,
             updated_at=row.updated_at,
             progress=JobProgress(**row.progress),
+            knowledge_base_id=row.knowledge_base_id,
         )
         for row in rows
     ]

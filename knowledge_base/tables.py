@@ -18,6 +18,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+IMPORT_OWNER = "import:"
+"""What `knowledge_bases.session_id` begins with while an import fills it; the id of a lock follows."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -108,6 +108,8 @@ class JobInfo:
     created_at: datetime
     updated_at: datetime
     progress: JobProgress = JobProgress()
+    knowledge_base_id: int = 0
+    """Other than its name, it stays; that of an import is in no listing before the import is done."""
 
     @property
     def done(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -12,10 +13,11 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import BaseModel
 
 from app import schemas
-from app.http.common import ServiceDep, Utf8Route
+from app.http.common import LanguageDep, ServiceDep, Utf8Route
 from app.http.uploads import uploaded_package
 from knowledge_base.errors import storage_error
 
@@ -35,12 +37,41 @@ _PACKAGE: dict[str, Any] = {
 _FILE: dict[int | str, dict[str, Any]] = {200: {"content": {"application/zip": {}}}}
 
 
-@router.post("/import", status_code=201, openapi_extra=_PACKAGE)
+class ImportUnderWay(BaseModel):
+    """The job that takes a knowledge base in."""
+
+    job_id: str
+    job: schemas.Job
+
+
+_UNDER_WAY: dict[int | str, dict[str, Any]] = {202: {"model": ImportUnderWay}}
+
+
+@router.post(
+    "/import",
+    status_code=201,
+    response_model=schemas.Import,
+    responses=_UNDER_WAY,
+    openapi_extra=_PACKAGE,
+)
 async def import_knowledge_base(
-    request: Request, service: ServiceDep, name: str | None = None
-) -> schemas.Import:
-    """Take in an exported knowledge base, all of it or nothing; `name` gives it another name."""
-    async with uploaded_package(request, service.settings.limits, service.settings.data_dir / "tmp") as file:
+    request: Request,
+    service: ServiceDep,
+    language: LanguageDep,
+    name: str | None = None,
+    wait: bool = True,
+) -> schemas.Import | JSONResponse:
+    """Take in an exported knowledge base, all of it or nothing; `name` gives it another name.
+
+    Without `wait`, a job takes it in, which tells its progress, can be cancelled, and goes on after a
+    restart.
+    """
+    limits = service.settings.limits
+    async with uploaded_package(request, limits, service.settings.data_dir / "tmp") as file:
+        if not wait:
+            submit = partial(service.import_jobs.submit, file, name=name, max_bytes=limits.package_bytes)
+            job = schemas.job(await run_in_threadpool(submit), language)
+            return JSONResponse(ImportUnderWay(job_id=job.id, job=job).model_dump(mode="json"), 202)
         taken = await _while_connected(
             request, lambda gone: service.imports.import_package(file, name=name, cancelled=gone)
         )

@@ -165,7 +165,8 @@ def test_another_embedder_embeds_anew_and_reads_nothing(filled: Home, tmp_path: 
     told: list[tuple[str, int, int]] = []
     taken = importer(other).import_package(tmp_path / "x", progress=lambda *at: told.append(at))
     assert taken.embedded == made.chunks == len(other.embedder.embedded)
-    assert told[-1] == ("chunks", made.chunks, made.chunks)
+    total = made.documents + made.chunks
+    assert told[-1] == ("chunks", total, total)
     assert state(other, "制度") == state(filled, "制度")
     assert other.found("人工修订", "制度") == {"中文-a_b%.md"}
     other.close()
