@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,66 @@ def test_a_key_holds_for_a_renamed_knowledge_base_and_not_for_a_new_one_of_its_n
     service.create_knowledge_base("旧名")
     assert client.get("/api/knowledge-bases/新名").status_code == 200
     assert client.get("/api/knowledge-bases/旧名").status_code == 404
+
+
+def test_what_was_accepted_is_done_though_the_key_is_revoked_meanwhile(
+    make_service: MakeService, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = make_service()
+    service.create_knowledge_base("甲")
+    editor, secret = service.keys.create("editor", role="editor", names=["甲"])
+    _, other = service.keys.create("admin", role="admin")
+    client = client_of(service)
+    begun, go_on = threading.Event(), threading.Event()
+    commit = service._parts.catalogue.commit
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        return commit(*arguments, **options)
+
+    monkeypatch.setattr(service._parts.catalogue, "commit", slowly)
+    client.headers["Authorization"] = f"Bearer {secret}"
+    file = {"files": (HANDBOOK, (SAMPLES / HANDBOOK).read_bytes())}
+    job_id = client.post("/api/knowledge-bases/甲/documents", files=file).json()["job_id"]
+    service.start()
+    assert begun.wait(60)
+    service.keys.revoke(editor.id)
+    go_on.set()
+    for method, address in (("GET", f"/api/jobs/{job_id}"), ("POST", f"/api/jobs/{job_id}/cancel")):
+        assert client.request(method, address).status_code == 401
+    client.headers["Authorization"] = f"Bearer {other}"
+    job = finished(client, job_id)
+    assert (job["state"], job["documents"][0]["state"]) == ("done", "ready")
+    assert [info.name for info in service.documents("甲")] == [HANDBOOK]
+
+
+def test_an_import_under_way_is_seen_by_who_sees_everything(
+    make_service: MakeService, client_of: ClientOf
+) -> None:
+    service = make_service()
+    service.create_knowledge_base("甲")
+    package = client_of(service).post("/api/knowledge-bases/甲/export").content
+    keys = {
+        "admin": service.keys.create("admin", role="admin")[1],
+        "admin甲": service.keys.create("admin甲", role="admin", names=["甲"])[1],
+        "editor": service.keys.create("editor", role="editor")[1],
+    }
+    client = client_of(service)
+    replies = {}
+    for name, secret in keys.items():
+        client.headers["Authorization"] = f"Bearer {secret}"
+        replies[name] = client.post("/api/knowledge-bases/import?wait=false&name=乙", content=package)
+    assert {name: reply.status_code for name, reply in replies.items()} == {
+        "admin": 202,
+        "admin甲": 403,
+        "editor": 403,
+    }
+    address = f"/api/jobs/{replies['admin'].json()['job_id']}"
+    for name, status, listed in (("admin", 200, 1), ("editor", 200, 1), ("admin甲", 404, 0)):
+        client.headers["Authorization"] = f"Bearer {keys[name]}"
+        assert client.get(address).status_code == status
+        assert len(client.get("/api/jobs").json()["jobs"]) == listed
 
 
 def test_conversations_belong_to_their_key(make_service: MakeService) -> None:

@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from app.cli.main import main
 from app.service import Service
 from models.embedder import Embedder
-from tests.app.conftest import KB, MakeService
+from tests.app.conftest import KB, MakeService, finished
 
 pytestmark = pytest.mark.model
 
@@ -91,6 +91,35 @@ def test_over_http(service: Service, client: TestClient, client_of: Any, make_se
     assert len(second.json()["renamed"]) == 4
     names = {item["name"] for item in other.get("/api/knowledge-bases").json()["knowledge_bases"]}
     assert names == {KB, "二"}
+
+
+def test_as_a_job_over_http(client: TestClient, client_of: Any, make_service: MakeService) -> None:
+    package = client.post(f"/api/knowledge-bases/{KB}/export").content
+    service = make_service()
+    other = client_of(service)
+    address = "/api/knowledge-bases/import?wait=false&name=二"
+    refused = other.post(address, content=b"no package")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (422, "invalid_package")
+    begun = other.post(address, content=package)
+    assert (begun.status_code, begun.json()["job"]["state"]) == (202, "queued")
+    assert begun.json()["job"]["knowledge_base"] == "二"
+    job_id = begun.json()["job_id"]
+    assert other.post(f"/api/jobs/{job_id}/cancel").json()["state"] == "cancelled"
+    assert other.get("/api/knowledge-bases").json()["knowledge_bases"] == []
+    assert other.post(f"/api/jobs/{job_id}/retry").json()["state"] == "queued"
+    service.start()
+    job = finished(other, job_id)
+    assert (job["state"], job["knowledge_base"]) == ("done", "二")
+    assert job["progress"]["pages_done"] == job["progress"]["pages_total"] > 4
+    (event,) = [
+        event
+        for event in other.get(f"/api/jobs/{job_id}/events").json()["events"]
+        if event["kind"] == "imported"
+    ]
+    assert (event["details"]["documents"], event["details"]["embedded"]) == (4, 0)
+    assert other.get("/api/knowledge-bases/二").json()["documents"] == 4
+    again = other.post(address, content=package)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "knowledge_base_exists")
 
 
 def test_what_is_refused_over_http(client: TestClient, client_of: Any, make_service: MakeService) -> None:
