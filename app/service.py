@@ -293,6 +293,7 @@ class Service(Questions):
     def _open_indexes(self) -> None:
         """Bring all indexes up to date, so that no search has to, and tell in the log what was mended."""
         try:
+            self._parts.indexes.sweep(self._parts.catalogue.keys)
             self._parts.indexes.open_all(self._parts.catalogue.keys())
         except Exception:
             logger.exception("indexes could not be opened")

@@ -202,6 +202,14 @@ class IndexCache:
             with self._locks[knowledge_base_id, number]:
                 self._forget(knowledge_base_id, number)
 
+    def sweep(self, keys: Callable[[], Iterable[KnowledgeBaseKey]]) -> None:
+        """Delete the files of knowledge bases that are gone, whose deletion a kill cut short."""
+        places = [place for place in self._folder.glob("*") if place.name.partition("-")[0].isdigit()]
+        known = {key.id for key in keys()}  # asked after: one made meanwhile is not among the places
+        for place in places:
+            if int(place.name.partition("-")[0]) not in known:
+                shutil.rmtree(place, ignore_errors=True)
+
     def _forget(self, knowledge_base_id: int, generation: int) -> None:
         self._entries.pop((knowledge_base_id, generation), None)
         shutil.rmtree(self._place(knowledge_base_id, generation), ignore_errors=True)

@@ -284,3 +284,16 @@ def test_opening_all_says_what_was_mended(home: Home, expected: list[Hit]) -> No
     assert third.search(QUERY, "k", top_k=6) == expected
     assert third.indexes.report == IndexReport(opened=1, rebuilt=1, caught_up=0)
     third.close()
+
+
+def test_files_of_a_knowledge_base_whose_deletion_was_cut_short_go(home: Home) -> None:
+    home.add("k", TEXTS)
+    home.add("gone", {"a.md": "将被删除。"})
+    home.indexes.save_all()
+    kept, gone = home.key("k").id, home.key("gone").id
+    home.catalogue.delete("gone")  # and a kill before its index is dropped
+    (home.folder / "indexes" / f"{gone}-3").mkdir()
+    again = open_home(home.folder)
+    again.indexes.sweep(again.catalogue.keys)
+    assert [path.name for path in (home.folder / "indexes").iterdir()] == [str(kept)]
+    again.close()
