@@ -19,7 +19,7 @@ from vectorstore.locks import ReadWriteLock
 from vectorstore.rows import Rows
 
 INVERTED_FROM = 20_000
-"""Entries from which exact search takes longer than the rest of a question (about 5 ms)."""
+"""Entries up to which exact search, which misses nothing, takes at most 2 ms (docs/benchmarks.md)."""
 GROWTH = 2
 """The inverted file is trained anew when the index has grown so many times."""
 FEW = 5_000
