@@ -33,7 +33,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 _HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
 ]
 _CLOSED = re.compile(
     r"/gradio_api/(file|proxy|deep_link|info|openapi|runs|run-history|vibe|undo-vibe|dev|custom_component"
