@@ -175,8 +175,9 @@ def test_errors_are_raised_with_what_their_texts_name() -> None:
         ),
         (
             Problem("model_not_found", "x", None, {"name": "m3e"}),
-            "找不到模型 m3e。请在设置中指定本机上的模型文件夹。",
-            "The model m3e is not here. Name a model folder on this machine in the settings.",
+            "找不到模型 m3e。请在设置中指定本机上的模型文件夹，或服务器上已有的模型名。",
+            "The model m3e is not here. In the settings, name a model folder on this machine, or a model "
+            "that the server has.",
         ),
     ],
 )
