@@ -116,10 +116,10 @@ def main() -> None:
         }
         settings = {"ZHIWEN_ANSWERING__MODELS": json.dumps({"local": spec})}
         with running(settings) as server:
-            found = {
-                model: asyncio.run(measure(server, model, body, options.times, options.at_once))
-                for model, body in asked.items()
-            }
+            found = {}
+            for model, body in asked.items():
+                found[model] = asyncio.run(measure(server, model, body, options.times, options.at_once))
+                print(model, found[model], file=sys.stderr, flush=True)
     json.dump(found, sys.stdout, ensure_ascii=False, indent=1)
     print()
 

@@ -16,14 +16,21 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 _ACCESS = "zhiwen.access"
 _REQUEST_ID = "zhiwen.request_id"
+_STARTED = "zhiwen.started"
 
 
 def access_of(scope: Scope) -> Access:
     """Who asks. Raises `KeyNeededError` when nobody has found that out."""
-    access = scope.get(_ACCESS)
-    if not isinstance(access, Access):
+    access = scope_access(scope)
+    if access is None:
         raise KeyNeededError("the request carries no key")
     return access
+
+
+def scope_access(scope: Scope) -> Access | None:
+    """Who asks; None when nobody has found that out."""
+    access = scope.get(_ACCESS)
+    return access if isinstance(access, Access) else None
 
 
 def set_access(scope: Scope, access: Access) -> None:
@@ -39,6 +46,17 @@ def request_id_of(scope: Scope) -> str:
 def set_request_id(scope: Scope, request_id: str) -> None:
     """Note the request's id."""
     scope[_REQUEST_ID] = request_id
+
+
+def set_started(scope: Scope, at: float) -> None:
+    """Note when the request came, by `time.perf_counter`."""
+    scope[_STARTED] = at
+
+
+def started_of(scope: Scope) -> float | None:
+    """When the request came; None where nobody has noted it."""
+    at = scope.get(_STARTED)
+    return at if isinstance(at, float) else None
 
 
 def wished_language(headers: Headers, setting: Language | Literal["auto"]) -> Language:

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.http.asking import METHODS, set_request_id
+from app.http.asking import METHODS, set_request_id, set_started
 from app.http.errors import error_response
 from app.http.metrics import Metrics
 from app.settings import Settings
@@ -41,6 +41,7 @@ class RequestLog:
         set_request_id(scope, request_id)
         status = 0
         start = time.perf_counter()
+        set_started(scope, start)
 
         async def sending(message: Message) -> None:
             nonlocal status

@@ -78,6 +78,7 @@ def test_answers_carry_the_headers_that_keep_browsers_from_harm(client: TestClie
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
         assert "default-src" in headers["Content-Security-Policy"]
+        assert headers["Referrer-Policy"] == "same-origin"  # else forms of our own come with a null origin
     assert client.get("/api/knowledge-bases").headers["Cache-Control"] == "no-store"
 
 

@@ -1,0 +1,110 @@
+"""The interface's description in a browser, and the pages for keys with different rights."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from app.client import Client
+from tests.browser.conftest import ROOT, WAIT_MS, Server, Watch
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+pytestmark = pytest.mark.browser
+
+OWN, OTHER = "甲部制度", "乙部制度"
+
+
+def test_the_description_needs_nothing_from_outside(
+    context: BrowserContext, server: Server, watch: Watch
+) -> None:
+    from playwright.sync_api import expect
+
+    page = context.new_page()
+    watch.follow(page)
+    page.goto(f"{server.url}/docs")
+    operations = page.locator(".opblock")
+    operations.first.wait_for()
+    assert operations.count() == sum(
+        len(methods) for methods in page.request.get(f"{server.url}/openapi.json").json()["paths"].values()
+    )
+    health = page.locator(".opblock", has_text="/healthz").first
+    health.locator(".opblock-summary").click()
+    health.get_by_role("button", name="Try it out").click()
+    health.get_by_role("button", name="Execute").click()
+    expect(health.locator(".live-responses-table tbody .response-col_status")).to_contain_text("200")
+    assert watch.hosts == {"127.0.0.1"}
+    assert watch.complaints == []
+
+
+def _key(server: Server, role: str) -> str:
+    """A key for the knowledge base `OWN`, made on the command line beside the running server."""
+    command = [sys.executable, "-m", "app", "--data-dir", str(server.data_dir), "keys", "create", role]
+    made = subprocess.run(  # noqa: S603 - our own program
+        [*command, "--role", role, "--kb", OWN, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    return str(json.loads(made.stdout)["key"])
+
+
+def _logged_in(browser: Browser, server: Server, key: str) -> Page:
+    context = browser.new_context(locale="zh-CN", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    page.goto(server.url)
+    assert page.url == f"{server.url}/login"
+    page.locator("#key").fill(key)
+    page.get_by_role("button").click()
+    page.locator("#zw-question textarea").wait_for()
+    return page
+
+
+def _libraries(page: Page) -> list[str]:
+    """The knowledge bases that the page offers."""
+    page.get_by_role("tab", name="知识库").click()
+    box = page.locator("#zw-library input")
+    box.click()
+    options = page.get_by_role("option")
+    options.first.wait_for()
+    found = [text.strip(" ✓\n") for text in options.all_inner_texts()]
+    page.keyboard.press("Escape")
+    return found
+
+
+def test_a_reader_sees_its_own_and_an_editor_uploads(
+    browser: Browser, server: Server, tmp_path: Path
+) -> None:
+    from playwright.sync_api import expect
+
+    with Client(server.url) as client:
+        for name in (OWN, OTHER):
+            client.knowledge_bases.create(name)
+    reader, editor = _key(server, "reader"), _key(server, "editor")
+    file = tmp_path / "年假.md"
+    file.write_text("# 年假\n\n员工累计工作满一年的，年假为五天。\n", encoding="utf-8")
+
+    page = _logged_in(browser, server, reader)
+    assert _libraries(page) == [OWN]
+    page.set_input_files("#zw-upload input[multiple]", str(file))
+    expect(page.get_by_text("权限").first).to_be_visible()
+    with Client(server.url, key=reader) as client:
+        assert client.knowledge_bases.documents(OWN) == []
+    page.context.close()
+
+    page = _logged_in(browser, server, editor)
+    assert _libraries(page) == [OWN]
+    page.set_input_files("#zw-upload input[multiple]", str(file))
+    page.locator("#zw-progress [data-job=done]").wait_for()
+    expect(page.locator("#zw-documents tbody tr")).to_contain_text("年假.md")
+    page.context.close()
+    with Client(server.url, key=reader) as client:
+        assert [each.name for each in client.knowledge_bases.documents(OWN)] == ["年假.md"]
+        assert "五天" in client.ask("年假有几天？", [OWN]).answer
