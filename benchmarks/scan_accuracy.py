@@ -77,11 +77,11 @@ def measure(pages: Sequence[ScannedPage], paths: Sequence[Path], *, threads: int
                 flush=True,
             )
     for worn in (False, True):
-        mine = [pair for (state, _), pairs in counts.items() if state == worn for pair in pairs]
+        mine = [pair for (was_worn, _), pairs in counts.items() if was_worn == worn for pair in pairs]
         print(f"{'worn' if worn else 'clean'}: {_rate(mine):.4f} over {len(mine)} pages, worst page", end=" ")
         print(f"{max(wrong / length for wrong, length in mine):.4f}")
-        for (state, kind), pairs in counts.items():
-            if state == worn:
+        for (was_worn, kind), pairs in counts.items():
+            if was_worn == worn:
                 print(f"    {kind}: {_rate(pairs):.4f}")
     print(f"{len(pages) / sum(seconds):.2f} pages/s, median {statistics.median(seconds):.2f} s a page")
 
