@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 
 from app.client import Client
 from tests.browser.conftest import ROOT, WAIT_MS, Server, Watch
+from tests.browser.slow_model import SlowModel
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -41,6 +43,17 @@ def test_the_description_needs_nothing_from_outside(
     expect(health.locator(".live-responses-table tbody .response-col_status")).to_contain_text("200")
     assert watch.hosts == {"127.0.0.1"}
     assert watch.complaints == []
+
+
+@pytest.fixture
+def guarded(tmp_path: Path, slow_model: SlowModel) -> Iterator[Server]:
+    """A server of its own: once there is a key, it lets nobody in without one."""
+    running = Server(tmp_path, slow_model)
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
 
 
 def _key(server: Server, role: str) -> str:
@@ -80,31 +93,31 @@ def _libraries(page: Page) -> list[str]:
 
 
 def test_a_reader_sees_its_own_and_an_editor_uploads(
-    browser: Browser, server: Server, tmp_path: Path
+    browser: Browser, guarded: Server, tmp_path: Path
 ) -> None:
     from playwright.sync_api import expect
 
-    with Client(server.url) as client:
+    with Client(guarded.url) as client:
         for name in (OWN, OTHER):
             client.knowledge_bases.create(name)
-    reader, editor = _key(server, "reader"), _key(server, "editor")
+    reader, editor = _key(guarded, "reader"), _key(guarded, "editor")
     file = tmp_path / "年假.md"
     file.write_text("# 年假\n\n员工累计工作满一年的，年假为五天。\n", encoding="utf-8")
 
-    page = _logged_in(browser, server, reader)
+    page = _logged_in(browser, guarded, reader)
     assert _libraries(page) == [OWN]
     page.set_input_files("#zw-upload input[multiple]", str(file))
     expect(page.get_by_text("权限").first).to_be_visible()
-    with Client(server.url, key=reader) as client:
+    with Client(guarded.url, key=reader) as client:
         assert client.knowledge_bases.documents(OWN) == []
     page.context.close()
 
-    page = _logged_in(browser, server, editor)
+    page = _logged_in(browser, guarded, editor)
     assert _libraries(page) == [OWN]
     page.set_input_files("#zw-upload input[multiple]", str(file))
     page.locator("#zw-progress [data-job=done]").wait_for()
     expect(page.locator("#zw-documents tbody tr")).to_contain_text("年假.md")
     page.context.close()
-    with Client(server.url, key=reader) as client:
+    with Client(guarded.url, key=reader) as client:
         assert [each.name for each in client.knowledge_bases.documents(OWN)] == ["年假.md"]
         assert "五天" in client.ask("年假有几天？", [OWN]).answer
