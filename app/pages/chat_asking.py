@@ -18,6 +18,7 @@ from app.pages.conversation import ChatMode, Conversation, Exchange, ask
 from app.pages.keeping import Keeper
 from app.pages.language import language_of
 from app.pages.reader import citation_html
+from app.pages.side_html import opened_html
 from app.pages.suggestions import suggestions
 from app.pages.texts import text
 from app.pages.tuning import Tuning
@@ -41,7 +42,10 @@ class _Asking:
 
 
 class ChatAsking:
-    """The handlers of questions. Their outputs: history, current exchange, question, send, stop."""
+    """The handlers of questions.
+
+    Their outputs: history, current exchange, question, send, stop, and which conversation is open.
+    """
 
     def __init__(self, service: Service, keeper: Keeper, choices: ChatChoices) -> None:
         self._service = service
@@ -79,7 +83,7 @@ class ChatAsking:
         if reason:
             conversation.exchanges.append(Exchange(question, error=reason, running=False))
             current = current_html(conversation, asking.language)
-            yield history_html(conversation, asking.language), current, gr.skip(), gr.skip(), gr.skip()
+            yield history_html(conversation, asking.language), current, *nothing()[2:]
             return
         yield from self._stream(conversation, question, names, asking)
 
@@ -116,11 +120,13 @@ class ChatAsking:
             settings={"model": asking.model, "mode": asking.mode},
         )
         busy = (gr.update(visible=False), gr.update(visible=True))
-        yield history_html(conversation, language), current_html(conversation, language), "", *busy
+        # From its first moment on, a refresh opens this conversation again.
+        opened = opened_html(conversation.id)
+        yield history_html(conversation, language), current_html(conversation, language), "", *busy, opened
         try:
             for _ in exchanges:
                 if exchange.running:
-                    yield gr.skip(), current_html(conversation, language), gr.skip(), *busy
+                    yield gr.skip(), current_html(conversation, language), gr.skip(), *busy, gr.skip()
         finally:
             exchange.stop()
             self._keeper.answer(conversation, exchange, asking.owner)
@@ -151,7 +157,7 @@ class ChatAsking:
             return
         if name == "edit" and exchange is not None and not conversation.running:
             conversation.editing = conversation.exchanges.index(exchange)
-            yield gr.skip(), gr.skip(), exchange.question, gr.skip(), gr.skip()
+            yield *nothing()[:2], exchange.question, *nothing()[3:]
             return
         if name == "ask":
             question = str(action.get("question", ""))
@@ -178,8 +184,7 @@ class ChatAsking:
         except KNOWN:  # deleted in another window
             return nothing()
         language = self._language(request)
-        shown = history_html(conversation, language), current_html(conversation, language)
-        return (*shown, gr.skip(), gr.skip(), gr.skip())
+        return history_html(conversation, language), current_html(conversation, language), *nothing()[2:]
 
     def read(self, conversation: Conversation, event: gr.EventData, request: gr.Request) -> Any:
         """Open the document of a citation beside the chat."""
@@ -203,7 +208,7 @@ class ChatAsking:
 
     def _idle(self, conversation: Conversation, language: Language) -> Updates:
         current = current_html(conversation, language) or gr.skip()
-        return gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False)
+        return gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False), gr.skip()
 
     def _language(self, request: gr.Request) -> Language:
         return language_of(request.headers, self._service.settings.language)
@@ -211,4 +216,4 @@ class ChatAsking:
 
 def nothing() -> Updates:
     """For the outputs: as they are."""
-    return tuple(gr.skip() for _ in range(5))
+    return tuple(gr.skip() for _ in range(6))

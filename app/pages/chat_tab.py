@@ -17,6 +17,7 @@ from app.pages.conversation import ChatMode, Conversation
 from app.pages.keeping import Keeper
 from app.pages.language import language_of
 from app.pages.scripts import ACTIONS
+from app.pages.side_html import opened_html
 from app.pages.tuning import tuning_html, tuning_of
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class ChatTab:
         self._service = service
         self._keeper = Keeper(service)
         self.conversation = gr.State(Conversation())
-        # The conversation that a refresh opens again: the page's script puts it in and keeps it.
-        self.opened = gr.Textbox(visible=False)
+        # The conversation that a refresh opens again: the page's script keeps it, and gives it to `load`.
+        self.opened = gr.HTML(elem_id="zw-opened", apply_default_css=False)
         self.kept_tuning = gr.Textbox(visible=False)
         with gr.Row(elem_classes="zw-chat"):
             self.side = ChatSide(service, label)
@@ -78,8 +79,7 @@ class ChatTab:
         choices, asking = self.choices, self.asking
         choices.connect()
         chosen = [choices.knowledge_bases, choices.model, choices.mode, choices.tuning, self.conversation]
-        outputs = [self.history, self.current, self.question, self.send, self.stop]
-        listing = [self.side.sessions, self.opened]
+        outputs = [self.history, self.current, self.question, self.send, self.stop, self.opened]
         stream: dict[str, Any] = {
             "show_progress": "hidden",
             "concurrency_limit": _MOST_CHATS,
@@ -97,13 +97,13 @@ class ChatTab:
             component.read(asking.read, [self.conversation], [self.reader], **quick)
         self.reader.read(asking.read, [self.conversation], [self.reader], **quick)
         for event in asked:
-            event.then(self._listing, [self.side.query, self.conversation], listing, **quick)
+            event.then(self.side.find, [self.side.query, self.conversation], [self.side.sessions], **quick)
         self.stop.click(asking.stop, [self.conversation], outputs, **quick)
         self.side.query.change(
             self.side.find, [self.side.query, self.conversation], [self.side.sessions], **quick
         )
         welcome = [choices.knowledge_bases, choices.mode, self.conversation]
-        switched = [*outputs, *listing, self.reader, *self._file_outputs]
+        switched = [*outputs, self.side.sessions, self.reader, *self._file_outputs]
         self.side.clear.click(self._clear, [*welcome, self.side.query], switched, **quick)
         chosen_again = [choices.knowledge_bases, choices.model, choices.mode]
         self.side.sessions.act(
@@ -114,7 +114,10 @@ class ChatTab:
             self._change_mode, welcome, [choices.knowledge_bases, self.current, *self._file_outputs], **quick
         )
         self.files.upload.upload(
-            self._upload, [self.files.upload, self.conversation], [*self._file_outputs, *listing], **quick
+            self._upload,
+            [self.files.upload, self.conversation],
+            [*self._file_outputs, self.side.sessions, self.opened],
+            **quick,
         )
         self.files.timer.tick(
             self._poll,
@@ -144,6 +147,7 @@ class ChatTab:
         info = None
         if not conversation.exchanges:
             info = self._keeper.open(conversation, opened or "", owner_of(request.headers))
+        conversation.loaded = True
         chosen = choices.first_choice()
         if info is not None and info.knowledge_bases:
             chosen = [name for name in names if name in info.knowledge_bases]
@@ -161,7 +165,7 @@ class ChatTab:
             gr.skip() if running else history_html(conversation, language),
             gr.skip() if running else shown,
             self.side.listed(conversation.id, "", request),
-            conversation.id,
+            opened_html(conversation.id) if conversation.id else gr.skip(),
             *self._files_shown(conversation, shown_mode, [], language),
         )
 
@@ -190,9 +194,6 @@ class ChatTab:
 
     # -- conversations ----------------------------------------------------------------------------
 
-    def _listing(self, query: str, conversation: Conversation, request: gr.Request) -> Updates:
-        return self.side.listed(conversation.id, query, request), conversation.id
-
     def _clear(
         self, chosen: list[str], mode: str, conversation: Conversation, query: str, request: gr.Request
     ) -> Updates:
@@ -212,8 +213,8 @@ class ChatTab:
             "",
             gr.update(visible=True),
             gr.update(visible=False),
+            opened_html(conversation.id),
             self.side.listed(conversation.id, query, request),
-            conversation.id,
             "",
             *self._files_shown(conversation, mode, [], language),
         )
@@ -243,14 +244,16 @@ class ChatTab:
         if deleted and deleted == conversation.id:
             return (*self._clear(chosen, mode, conversation, query, request), *untouched)
         listed = self.side.listed(conversation.id, query, request)
-        rest = (gr.skip() for _ in range(6))
-        return (*nothing(), listed, conversation.id, *tuple(rest)[:5], *untouched)
+        rest = (gr.skip() for _ in range(5))
+        return (*nothing(), listed, *rest, *untouched)
 
     # -- modes and files ----------------------------------------------------------------------------
 
     def _change_mode(
         self, chosen: list[str], mode: str, conversation: Conversation, request: gr.Request
     ) -> Updates:
+        if not conversation.loaded:
+            return tuple(gr.skip() for _ in range(6))
         language = self._language(request)
         shown = self.choices.mode_of(mode)
         welcome = gr.skip() if conversation.exchanges else self.choices.welcome(chosen, shown, language)
@@ -264,7 +267,8 @@ class ChatTab:
         self._keeper.begin(conversation, owner)
         rejected = self.files.take_in(conversation.id, paths, language)
         shown = self._files_shown(conversation, "files", rejected, language)
-        return (*shown, self.side.listed(conversation.id, "", request), conversation.id)
+        listed = self.side.listed(conversation.id, "", request)
+        return *shown, listed, opened_html(conversation.id)
 
     def _files_shown(
         self,
@@ -287,7 +291,7 @@ class ChatTab:
     def _show_welcome(
         self, chosen: list[str], mode: str, conversation: Conversation, request: gr.Request
     ) -> Any:
-        if conversation.exchanges:
+        if conversation.exchanges or not conversation.loaded:
             return gr.skip()
         return self.choices.welcome(chosen, mode, self._language(request))
 

@@ -60,6 +60,8 @@ class Conversation:
     """In the catalogue; empty until something is kept."""
     editing: int | None = None
     """The exchange that the next question takes the place of, with all after it."""
+    loaded: bool = False
+    """Whether the page has its first state; what its components tell before that is nobody's doing."""
 
     @property
     def current(self) -> Exchange | None:

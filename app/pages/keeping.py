@@ -124,7 +124,10 @@ class Keeper:
         try:
             info = self._store.session(owner, session_id)
             messages = self._store.messages(owner, session_id)
-        except KNOWN:
+        except SessionNotFoundError:
+            return None
+        except KNOWN as error:
+            logger.warning("a conversation is not opened: %s", error.code)
             return None
         conversation.exchanges[:] = exchanges_of(messages)
         conversation.id, conversation.editing = info.id, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -30,9 +30,26 @@ _HEADER = (
 )
 
 
-def labels() -> gr.I18n:
-    """The fixed texts, which the browser puts in by its language."""
-    return gr.I18n(**{_LOCALES[language]: page_texts(language) for language in LANGUAGES})
+class Labels(gr.I18n):  # type: ignore[misc] # Gradio is not typed
+    """The fixed texts, which the browser puts in by its language.
+
+    Gradio translates whatever equals one of the keys, also values and names that a person has given:
+    so the keys are such as nobody gives.
+    """
+
+    _PREFIX = "zw:"
+
+    def __init__(self) -> None:
+        super().__init__(
+            **{
+                _LOCALES[language]: {self._PREFIX + key: said for key, said in page_texts(language).items()}
+                for language in LANGUAGES
+            }
+        )
+
+    def __call__(self, key: str) -> Any:
+        """The text of this key, for a component."""
+        return super().__call__(self._PREFIX + key)
 
 
 def build_blocks(

@@ -33,9 +33,9 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
         warnings.simplefilter("ignore", DeprecationWarning)
         import gradio as gr
 
-        from app.pages.layout import build_blocks, labels
+        from app.pages.layout import Labels, build_blocks
 
-    label, seen = labels(), for_browser(service)
+    label, seen = Labels(), for_browser(service)
     gr.mount_gradio_app(
         api,
         build_blocks(

@@ -85,17 +85,44 @@
     setTimeout(() => { button.textContent = label; }, 1500);
   };
 
-  // Which conversation is open, for a refresh to open it again. Its id means nothing to another browser.
+  // Which conversation is open stands in the address, for a refresh to open it again; without one there,
+  // the last that this browser had open. The part after "#" is never sent, and means nothing to others.
+  const inAddress = () => /^#c=([\w-]+)$/.exec(location.hash)?.[1] || '';
   const keepOpened = () => {
-    const current = document.querySelector('#zw-sessions [data-current]')?.dataset.current;
+    const current = document.querySelector('#zw-opened [data-conversation]')?.dataset.conversation;
+    if (current !== undefined && current !== inAddress()) {
+      history.replaceState(history.state, '', current ? `#c=${current}` : location.pathname + location.search);
+    }
     if (current !== undefined && current !== stored('zhiwen-conversation')) store('zhiwen-conversation', current);
     const tuning = document.querySelector('#zw-tuned [data-tuning]')?.dataset.tuning;
     if (tuning !== undefined && tuning !== stored('zhiwen-tuning')) store('zhiwen-tuning', tuning);
   };
 
+  // A key that is revoked or ends while the page is open: from then on every request is answered with 401.
+  const loggedOut = () => {
+    if (document.getElementById('zw-logged-out')) return;
+    const bar = document.createElement('div');
+    bar.id = 'zw-logged-out';
+    bar.setAttribute('role', 'alert');
+    const said = document.createElement('p');
+    said.textContent = page.texts[language].logged_out;
+    const login = document.createElement('a');
+    login.href = 'login';
+    login.textContent = page.texts[language].key_login;
+    bar.append(said, login);
+    document.body.append(bar);
+  };
+  const plainFetch = window.fetch;
+  window.fetch = async (...call) => {
+    const answer = await plainFetch(...call);
+    if (answer.status === 401) loggedOut();
+    return answer;
+  };
+
   window.zhiwen = {
+    loggedOut,
     tuning: () => stored('zhiwen-tuning') || '',
-    opened: () => stored('zhiwen-conversation') || '',
+    opened: () => inAddress() || stored('zhiwen-conversation') || '',
     language,
     openTab: (name) => document.getElementById(`zw-tab-${name}-button`)?.click(),
   };

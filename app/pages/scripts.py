@@ -10,7 +10,7 @@ from app.pages.language import LANGUAGE_COOKIE
 from app.pages.texts import text
 
 _SCRIPTS = ("page.js", "transfer.js")
-_HEADER_TEXTS = ("title", "tagline", "theme", "language", "sessions")
+_HEADER_TEXTS = ("title", "tagline", "theme", "language", "sessions", "logged_out", "key_login")
 
 ACTIONS = """
 element.addEventListener('click', (event) => {

@@ -13,13 +13,16 @@ from knowledge_base.sessions import SessionInfo
 
 def sessions_html(infos: Sequence[SessionInfo], language: Language, *, current: str, query: str = "") -> str:
     """The conversations, the last used first; `current` is the one that is open."""
-    # The page's script keeps `data-current`, for a refresh to open that conversation again.
-    opened = f'data-current="{escape(current)}"'
     if not infos:
         key = "sessions_none_found" if query.strip() else "sessions_none"
-        return f'<p class="zw-empty" {opened}>{escape(text(key, language))}</p>'
+        return f'<p class="zw-empty">{escape(text(key, language))}</p>'
     items = "".join(_item(info, language, info.id == current) for info in infos)
-    return f'<ul class="zw-sessions" {opened}>{items}</ul>'
+    return f'<ul class="zw-sessions">{items}</ul>'
+
+
+def opened_html(session_id: str) -> str:
+    """Which conversation the page shows, if it is kept: the page's script writes it into the address."""
+    return f'<i data-conversation="{escape(session_id)}"></i>'
 
 
 def _item(info: SessionInfo, language: Language, current: bool) -> str:

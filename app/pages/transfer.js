@@ -10,6 +10,7 @@
     call.setRequestHeader('Accept-Language', zhiwen.language);
     if (onProgress) call.upload.onprogress = (event) => onProgress(event.loaded);
     call.onload = () => {
+      if (call.status === 401) zhiwen.loggedOut();
       let said = {};
       try { said = JSON.parse(call.responseText); } catch { /* not ours */ }
       resolve({ ok: call.status < 400, status: call.status, said });

@@ -163,6 +163,14 @@ def test_stream_stop_and_answer_again(
     finally:
         other.close()
 
+    # In the middle of an answer, a refresh leaves the conversation open.
+    assert watch.complaints == []
+    page.reload()
+    expect(current.locator(".zw-question")).to_contain_text("设备的额定功率为多少瓦？")
+    watch.complaints.clear()
+    current.get_by_role("button", name="重新回答").click()
+    expect(current.locator(".zw-answer")).to_contain_text("四十五瓦")
+
     expect(page.locator("#zw-send")).to_be_hidden()
     page.locator("#zw-stop").click()
     expect(current.locator(".zw-badge.stopped")).to_have_text("已停止")
@@ -247,6 +255,7 @@ def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
     page.get_by_role("button", name="不完整").click()
     expect(page.get_by_role("button", name="不完整")).to_have_attribute("aria-pressed", "true")
     assert watch.complaints == []
+    page.evaluate("localStorage.clear()")  # the address alone says which conversation it is
     page.reload()
     expect(current.locator(".zw-answer")).to_contain_text("三千元")
     expect(page.get_by_role("button", name="不完整")).to_have_attribute("aria-pressed", "true")

@@ -14,12 +14,12 @@ from pathlib import Path
 
 warnings.simplefilter("ignore")
 from app.composition import build_service
-from app.pages.layout import build_blocks, labels
+from app.pages.layout import Labels, build_blocks
 from app.pages.system import SystemFacts
 from app.settings import load_settings
 
 service = build_service(load_settings({"data_dir": Path(sys.argv[1])}))
-blocks = build_blocks(service, None, SystemFacts(), labels())
+blocks = build_blocks(service, None, SystemFacts(), Labels())
 service.close()
 handlers = {block.fn for block in blocks.fns.values() if block.fn is not None}
 unreadable = []

@@ -136,14 +136,15 @@ def test_a_knowledge_base_is_renamed_exported_deleted_and_imported(
     make_library(page, "旧名")
     upload(page, document(tmp_path, "仓库.md", FIRST))
     page.get_by_role("button", name="修改名称和说明").click()
-    page.locator("#zw-new-name").locator("input, textarea").fill("新名")
+    page.locator("#zw-new-name").locator("input, textarea").fill("documents")
     page.locator("#zw-save").click()
     header = page.locator("#zw-header")
-    expect(header.get_by_role("heading", name="新名")).to_be_visible()
+    expect(header.get_by_role("heading", name="documents")).to_be_visible()
+    expect(page.locator("#zw-library input")).to_have_value("documents")  # as the key of a text is called
     with page.expect_download() as download:
         header.get_by_role("button", name="导出").click()
-    assert download.value.suggested_filename == "新名.zhiwen"
-    package = tmp_path / "新名.zhiwen"
+    assert download.value.suggested_filename == "documents.zhiwen"
+    package = tmp_path / "documents.zhiwen"
     download.value.save_as(package)
 
     page.once("dialog", lambda dialog: dialog.accept())
@@ -151,7 +152,7 @@ def test_a_knowledge_base_is_renamed_exported_deleted_and_imported(
     page.locator("#zw-progress [data-job=done]").wait_for()
     page.once("dialog", lambda dialog: dialog.accept())
     header.get_by_role("button", name="删除知识库").click()
-    expect(page.locator("#zw-notice")).to_contain_text("已删除“新名”")
+    expect(page.locator("#zw-notice")).to_contain_text("已删除“documents”")
 
     page.get_by_role("button", name="导入知识库").click()
     page.locator("#zw-import-name").fill("取回")
