@@ -3,8 +3,9 @@
     python -m tests.knowledge_base.kill_loop [--kills 200] [--seed 1] [--seconds 600] [--real]
 
 Before each kill the process (`work_to_kill`) has taken in texts and PDFs of several pages, replaced,
-deleted, searched and rebuilt, also with another splitter, in two knowledge bases, and has exported and
-imported them. After each kill the folder is opened again, its jobs end, and everything is looked up.
+deleted, searched and rebuilt, also with another splitter, in two knowledge bases, has exported and
+imported them, at once and as jobs, and has backed all up and restored it. After each kill the folder is
+opened again, its jobs end, and everything is looked up.
 `--real` takes the real embedder and reads scans with the real OCR.
 """
 
@@ -21,28 +22,25 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from app.service import Service
 from knowledge_base.errors import PackageError
-from knowledge_base.page_log import PageLog
+from knowledge_base.restoring import restore
 from tests.knowledge_base import promises
+from tests.knowledge_base.kept_pages import KeptPages
+from tests.knowledge_base.versioned_files import SCAN, Place, content, tokens
 from tests.knowledge_base.work_to_kill import (
+    BACKUPS,
     IMPORTED,
-    SCAN,
     UNFINISHED,
-    Place,
     Task,
-    content,
     contents,
     open_service,
     packages_of,
     packed,
-    tokens,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +60,8 @@ class Expected:
     """Knowledge bases and words that must not be found in them any more."""
     imported: dict[str, set[str | None]] = field(default_factory=dict)
     """What a knowledge base that was imported may hold; None: it may be away."""
+    import_jobs: dict[str, str] = field(default_factory=dict)
+    """The job that was to fill a knowledge base, by its name."""
     done: Counter[str] = field(default_factory=Counter)
 
     def take_in(self, lines: list[bytes]) -> list[str]:
@@ -74,12 +74,16 @@ class Expected:
             told = json.loads(line)
             if told["what"] == "begin":
                 begun = told
+                if told["action"] == "delete a base":
+                    self.import_jobs.pop(told["imported"], None)  # it goes with its knowledge base
             elif told["what"] == "done" and begun is not None:
                 for *place, version in begun["files"]:
                     self.may_be[tuple(place)] = {version}
                 self.jobs.update({told["job"]} if "job" in told else ())
                 if "imported" in begun:
                     self.imported[begun["imported"]] = {begun["contents"]}
+                if "import_job" in told:
+                    self.import_jobs[begun["imported"]] = told["import_job"]
                 self.done[begun["action"]] += 1
                 begun = None
             elif told["what"] in {"lost", "failed"}:
@@ -118,12 +122,13 @@ class Expected:
                 hits = service.search(word, [name], threshold=0.0, top_k=5)
                 found += [f"{word} is found, though gone" for hit in hits if word in hit.text]
         self.gone = self.gone[-_REMEMBERED:]
-        for job_id in self.jobs:
+        for job_id in {*self.jobs, *self.import_jobs.values()}:
             job = service.job(job_id)
             bad = [f.state for f in job.documents if f.state not in {"ready", "unchanged"}]
             if job.state != "done" or bad:
                 found.append(f"job {job_id} is {job.state} {job.error} {bad}")
         self.jobs.clear()
+        self.import_jobs.clear()
         return found
 
     def _check_imported(self, service: Service, known: set[str]) -> list[str]:
@@ -159,40 +164,6 @@ def _lacking(service: Service, place: Place, version: int, info: Any) -> list[st
         if not any(hit.document == place[1] and word in hit.text for hit in hits):
             found.append(f"{word} of {place} is not found")
     return found
-
-
-class KeptPages:
-    """How many pages the logs held when a process was killed, and how many were gone on with."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder / "pages"
-        self.resumed = 0
-
-    def counts(self) -> dict[str, int]:
-        """Whole pages in each log."""
-        found = {}
-        for path in self._folder.glob("*"):
-            if path.suffix != ".lock":
-                with path.open("r+b") as stream:
-                    found[path.name] = len(PageLog(stream).pages)
-        return {name: count for name, count in found.items() if count}
-
-    def watch(self, service: Service, before: dict[str, int]) -> dict[str, int]:
-        """From now on, take those logs out of `before` that are opened with all of their pages."""
-        logs = service._parts.page_logs
-        opened, left = logs.open, dict(before)
-
-        @contextmanager
-        def open_log(sha256: str, fingerprint: str) -> Iterator[PageLog]:
-            name = logs._path(sha256, fingerprint).name
-            with opened(sha256, fingerprint) as log:
-                if left.get(name) == len(log.pages):
-                    del left[name]
-                    self.resumed += 1
-                yield log
-
-        logs.open = open_log  # type: ignore[method-assign]
-        return left
 
 
 class Workers:
@@ -236,6 +207,19 @@ def damaged_packages(folder: Path) -> list[str]:
     return found
 
 
+def damaged_backups(folder: Path) -> list[str]:
+    """Backups, and what was restored from them, that are at their place and not whole."""
+    found = []
+    for name in BACKUPS:
+        if (packages_of(folder) / name).exists():
+            with tempfile.TemporaryDirectory() as copy:
+                try:
+                    restore(packages_of(folder) / name, Path(copy))  # reads and compares all of it
+                except PackageError as error:
+                    found.append(f"{name} is damaged: {error}")
+    return found
+
+
 def settle(service: Service) -> None:
     """Wait until all jobs have ended."""
     deadline = time.monotonic() + SETTLE_SECONDS
@@ -266,9 +250,7 @@ def kill_once(
         os.utime(path, (_LONG_AGO, _LONG_AGO))  # what nothing needs is cleared away after a day
     service = open_service(folder, chunk_size=chosen.choice(sizes), real=real)
     try:
-        waiting = service._parts.jobs.waiting_digests()
-        wanted = {name: count for name, count in before.items() if name.split("-")[0] in waiting}
-        left = pages.watch(service, wanted)
+        left = pages.watch(service, before)
         service.start()
         settle(service)
         service._tidy_up(set())
@@ -277,7 +259,7 @@ def kill_once(
         ]
         wrong += expected.check(service)
         wrong += promises.broken(service, folder)
-        wrong += damaged_packages(folder)
+        wrong += damaged_packages(folder) + damaged_backups(folder)
     finally:
         service.close()
     return wrong, pages.resumed

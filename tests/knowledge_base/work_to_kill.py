@@ -10,18 +10,17 @@ what has to be there.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
+import secrets
+import shutil
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -30,64 +29,19 @@ from app.composition import build_service
 from app.service import Service
 from app.settings import load_settings
 from knowledge_base.package_contents import KnowledgeBasePackage
+from knowledge_base.restoring import restore
 from loaders.base import LoadOptions
 from loaders.isolation import IsolatedParser, ReadPage
 from loaders.registry import find_loader, read_pages
-from tests.knowledge_base.doubles import BigramEmbedder, sections
-from tests.loaders.pdf_files import lines_at, write_pdf
+from tests.knowledge_base.doubles import BigramEmbedder
+from tests.knowledge_base.versioned_files import SCAN, Place, content, tokens
 
 KNOWLEDGE_BASES = ("甲", "b%_")
 NAMES = ("a.md", "b.md", "c.md", "卷宗.pdf", "e.pdf")
-SCAN = "扫描.pdf"
 IMPORTED = ("导入1", "导入2")
 """Knowledge bases that are only ever imported and deleted."""
+BACKUPS = ("backup", "restored")
 UNFINISHED = {"queued", "running"}
-Place = tuple[str, str]
-"""A knowledge base and a file's name."""
-
-
-def tokens(place: Place, version: int) -> list[str]:
-    """Words that only this version of a file holds, one for each of its sections or pages."""
-    count = 2 + version % 4
-    if place[1].endswith(".pdf"):
-        count = 3 + version % (9 if place[1] == "e.pdf" else 90)
-    seeds = [f"{place}/{version}/{number}".encode() for number in range(count)]
-    return ["q" + hashlib.blake2b(seed, digest_size=6).hexdigest() for seed in seeds]
-
-
-@cache
-def content(place: Place, version: int) -> bytes:
-    """The file's bytes in this version."""
-    if place[1] == SCAN:
-        return scan(version)
-    lines = [
-        f"第{number}条 编号 {word} 的设备应于每季度检查。"
-        for number, word in enumerate(tokens(place, version), 1)
-    ]
-    if not place[1].endswith(".pdf"):
-        return sections(*lines).encode()
-    with tempfile.TemporaryDirectory() as folder:
-        pages = (lines_at(72, 100, [line, "检查的结果由值班人员记入台账。"]) for line in lines)
-        return write_pdf(Path(folder) / "f.pdf", *pages).read_bytes()
-
-
-def scan(version: int) -> bytes:
-    """Pictures of a few pages, as a PDF without a text layer."""
-    from io import BytesIO
-
-    from PIL import Image, ImageDraw, ImageFont
-
-    pages = []
-    for number in range(1, 5):
-        page = Image.new("RGB", (900, 600), "white")
-        draw = ImageDraw.Draw(page)
-        for line in range(6):
-            text = f"Inspection {version}-{number}-{line}: the pump was checked"
-            draw.text((60, 60 + 70 * line), text, fill="black", font=ImageFont.load_default(28))
-        pages.append(page)
-    out = BytesIO()
-    pages[0].save(out, "PDF", save_all=True, append_images=pages[1:])
-    return out.getvalue()
 
 
 class DirectParser(IsolatedParser):
@@ -138,12 +92,14 @@ class Worker:
     """File descriptor: what is written is there although the process is killed."""
     real: bool
     packages: Path
-    """Where exports go."""
+    """Where exports and backups go."""
     busy: dict[Place, str] = field(default_factory=dict)
     """The job that last took in a file."""
     versions: dict[Place, int] = field(default_factory=dict)
     """What each file of a finished job was uploaded as."""
     rebuilds: dict[str, str] = field(default_factory=dict)
+    imports: dict[str, str] = field(default_factory=dict)
+    """The job that fills a knowledge base from a package."""
     number: int = 0
 
     def run(self) -> None:
@@ -152,8 +108,9 @@ class Worker:
             *[self.search] * 4,
             *[self.delete] * 2,
             *[self.export] * 2,
-            *[self.import_] * 2,
+            *[self.import_] * 3,
             *[self.pause] * 2,
+            self.back_up_and_restore,
             self.rebuild,
         ]
         while True:
@@ -230,17 +187,41 @@ class Worker:
             self.tell("done")
 
     def import_(self) -> None:
-        """Take in a package, in place of what the name led to before."""
+        """Take in a package, at once or as a job, in place of what the name led to before."""
         packages = sorted(self.packages.glob("*.zhiwen"))
-        if not packages:
+        name = self.random.choice(IMPORTED)
+        job = self.imports.get(name)
+        if not packages or (job is not None and self.service.job(job).state in UNFINISHED):
             return
-        name, path = self.random.choice(IMPORTED), self.random.choice(packages)
+        path = self.random.choice(packages)
         if name in {info.name for info in self.service.knowledge_bases()}:
             self.tell("begin", action="delete a base", files=[], imported=name, contents=None)
+            self.imports.pop(name, None)  # it goes with its knowledge base
             self.service.delete_knowledge_base(name)
             self.tell("done")
-        self.tell("begin", action="import", files=[], imported=name, contents=packed(path))
-        self.service.imports.import_package(path, name=name)
+        if self.random.random() < 0.5:
+            self.tell("begin", action="import", files=[], imported=name, contents=packed(path))
+            self.service.imports.import_package(path, name=name)
+            self.tell("done")
+        else:
+            self.tell("begin", action="import job", files=[], imported=name, contents=packed(path))
+            with path.open("rb") as stream:
+                submitted = self.service.import_jobs.submit(stream, name=name, max_bytes=1 << 30)
+            self.imports[name] = submitted.id
+            self.tell("done", import_job=submitted.id)
+
+    def back_up_and_restore(self) -> None:
+        """Into folders beside the data, in place of what is there."""
+        backup, restored = (self.packages / name for name in BACKUPS)
+        self.packages.mkdir(exist_ok=True)
+        for folder in (backup, restored):
+            if folder.exists():  # out of the way at once, so that a kill leaves no part of it there
+                shutil.rmtree(folder.rename(folder.with_name(f"old-{secrets.token_hex(8)}")))
+        self.tell("begin", action="back up", files=[])
+        self.service.backups.backup(backup)
+        self.tell("done")
+        self.tell("begin", action="restore", files=[])
+        restore(backup, restored)
         self.tell("done")
 
     def pause(self) -> None:
@@ -248,7 +229,7 @@ class Worker:
 
 
 def packages_of(folder: Path) -> Path:
-    """Where the exports of a data folder go."""
+    """Where the exports and backups of a data folder go."""
     return folder.with_name(f"{folder.name}-packages")
 
 
