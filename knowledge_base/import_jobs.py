@@ -67,6 +67,8 @@ class ImportJobs:
 
     def work(self, control: JobControl) -> None:
         """Take in a job's package. Raises `LoadingCancelledError` when asked to stop."""
+        if not control.job.files:  # killed when all was done but the job's end
+            return
         ((_, package),) = control.job.files
 
         def progress(stage: str, done: int, total: int) -> None:

@@ -153,6 +153,18 @@ def test_cancelled_it_leaves_nothing_and_can_be_tried_again(
     assert home.found("年假", "制度") == {"a.md"}
 
 
+def test_killed_when_all_is_done_but_said_it_is_done(home: Home, package: Path) -> None:
+    job = submit(home, package)
+    work(home)
+    home.close()
+    again = open_home(home.folder)
+    assert again.queue.requeue_interrupted() == 1
+    assert work(again).job.files == ()
+    assert again.queue.job(job.id).documents[0].state == "ready"
+    assert again.found("年假", "制度") == {"a.md"}
+    again.close()
+
+
 @pytest.mark.parametrize("at", ["_publish", "fill"])
 def test_killed_it_begins_anew(home: Home, package: Path, monkeypatch: pytest.MonkeyPatch, at: str) -> None:
     job = submit(home, package)
