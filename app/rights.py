@@ -74,6 +74,7 @@ _CHUNKS: Mapping[str, Role] = MappingProxyType(
 _LIFECYCLE: Mapping[str, Role] = MappingProxyType(
     {"find": "reader", "versions": "reader", "rename": "editor", "delete_name": "editor"}
 )
+_LISTING: Mapping[str, Role] = MappingProxyType({"page": "reader"})
 _SPLITTING: Mapping[str, Role] = MappingProxyType({"split": "reader"})
 _REBUILDS: Mapping[str, Role] = MappingProxyType({"forget_previous": "editor"})
 _EXPORTS: Mapping[str, Role] = MappingProxyType({"export": "editor"})
@@ -126,6 +127,10 @@ class _View:
     @property
     def lifecycle(self) -> Any:
         return _Lifecycle(self._service.lifecycle, self._may, _LIFECYCLE)
+
+    @property
+    def listing(self) -> Any:
+        return _Methods(self._service.listing, self._may, _LISTING)
 
     @property
     def rebuilds(self) -> Any:

@@ -17,6 +17,7 @@ from knowledge_base.api_keys import ApiKeys
 from knowledge_base.backups import Backups
 from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.disk_reserve import DiskReserve
+from knowledge_base.document_listing import DocumentListing
 from knowledge_base.errors import KnowledgeBaseError
 from knowledge_base.files import StoredFile
 from knowledge_base.import_jobs import KIND as IMPORT
@@ -50,6 +51,7 @@ class Service(Questions):
         self.sessions = SessionStore(parts.catalogue.database, deleted=self.conversation_files.delete)
         self.operations = parts.operations
         self.lifecycle = parts.lifecycle
+        self.listing = DocumentListing(parts.catalogue)
         self.chunks = parts.chunks
         self.rebuilds = parts.rebuilds
         self.exports = parts.exports

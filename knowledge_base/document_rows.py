@@ -44,8 +44,10 @@ class PreparedDocument:
     """What the text went through, where that is not what files go through now."""
 
 
-def infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[DocumentInfo]:
-    """Documents that meet the conditions, by name."""
+def infos(
+    connection: Connection, *conditions: ColumnElement[bool], limit: int | None = None, offset: int = 0
+) -> list[DocumentInfo]:
+    """Documents that meet the conditions, by name: at most `limit` after the first `offset`."""
     conflicts = (
         select(func.count())
         .where(edits_table.c.document_id == documents.c.id, edits_table.c.conflict)
@@ -61,7 +63,11 @@ def infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[Docu
         .join(knowledge_bases, knowledge_bases.c.id == documents.c.knowledge_base_id)
         .where(*conditions)
         .order_by(documents.c.name)
-    )
+        .limit(limit)
+        .offset(offset or None)
+    ).all()
+    if limit is not None:
+        conditions = (documents.c.id.in_([row.id for row in rows]),)
     names = name_rows.others(connection, *conditions)
     return [_info(row, names.get(row.id, ())) for row in rows]
 

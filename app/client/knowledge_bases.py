@@ -67,9 +67,23 @@ class KnowledgeBases:
         """Give a document other bytes; its id stays."""
         return self._sent("PUT", path_of(_BASES, name, "documents", document_id), [file])
 
-    def documents(self, name: str) -> Sequence[schemas.StoredDocument]:
-        """Its documents by name."""
-        found = self._requests.request("GET", path_of(_BASES, name, "documents")).json()["documents"]
+    def documents(
+        self,
+        name: str,
+        *,
+        limit: int | None = None,
+        offset: int | None = None,
+        query: str | None = None,
+        state: str | None = None,
+    ) -> Sequence[schemas.StoredDocument]:
+        """Its documents by name: all, or `limit` after the first `offset`.
+
+        `query` chooses those with it in their name, `state` (`ready`, `ready_with_problems`) those
+        that are so.
+        """
+        wanted = given(limit=limit, offset=offset, query=query, state=state)
+        reply = self._requests.request("GET", path_of(_BASES, name, "documents"), params=wanted)
+        found = reply.json()["documents"]
         return [schemas.StoredDocument.model_validate(each) for each in found]
 
     def document(self, name: str, document_id: str) -> schemas.StoredDocument:

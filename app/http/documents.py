@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
@@ -26,10 +26,13 @@ from app.replies import ErrorDetail, Rejected, Upload
 from app.service import Service
 from knowledge_base.files import StoredFile
 from knowledge_base.names import repeated
+from knowledge_base.types import DocumentState
 
 router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"], route_class=Utf8Route)
 
 _BLOCK = 1 << 20
+_MAX_OFFSET = (1 << 63) - 1
+"""What SQLite can count to."""
 UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -50,9 +53,10 @@ UPLOAD: dict[str, Any] = {
 
 
 class DocumentList(BaseModel):
-    """A knowledge base's documents."""
+    """Documents of a knowledge base; `total` counts those that were left out by `limit` too."""
 
     documents: list[schemas.StoredDocument]
+    total: int
 
 
 class DocumentChange(BaseModel):
@@ -71,10 +75,23 @@ class VersionList(BaseModel):
 
 
 @router.get("")
-def list_documents(name: str, service: ServiceDep, language: LanguageDep) -> DocumentList:
-    """A knowledge base's documents by name."""
-    infos = service.documents(name)
-    return DocumentList(documents=[schemas.stored(info, language) for info in infos])
+def list_documents(
+    name: str,
+    service: ServiceDep,
+    language: LanguageDep,
+    limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
+    offset: Annotated[int, Query(ge=0, le=_MAX_OFFSET)] = 0,
+    query: str = "",
+    state: DocumentState | None = None,
+) -> DocumentList:
+    """A knowledge base's documents by name: all of them, or `limit` after the first `offset`.
+
+    `query` chooses those with it in their name, `state` those that are so.
+    """
+    page = service.listing.page(name, limit=limit, offset=offset, name=query, state=state)
+    return DocumentList(
+        documents=[schemas.stored(info, language) for info in page.documents], total=page.total
+    )
 
 
 @router.post("", status_code=202, openapi_extra=UPLOAD)

@@ -23,7 +23,7 @@ def list_files(session_id: str, service: ServiceDep, language: LanguageDep) -> d
     service.sessions.session(_OWNER, session_id)
     name = service.conversation_files.name(session_id)
     if name is None:
-        return documents.DocumentList(documents=[])
+        return documents.DocumentList(documents=[], total=0)
     return documents.list_documents(name, service, language)
 
 

@@ -97,24 +97,22 @@ def import_html(language: Language) -> str:
 
 
 def documents_html(
-    documents: Sequence[DocumentInfo], language: Language, *, query: str = "", first: int = 0
+    shown: Sequence[DocumentInfo], language: Language, *, total: int, first: int = 0, query: str = ""
 ) -> str:
-    """The documents in whose name `query` stands, from index `first` on, with what can be done with each."""
+    """Some documents, from index `first` of the `total` on in whose name `query` stands.
+
+    Each with what can be done with it.
+    """
     title = f"<h3>{escape(text('documents', language))}</h3>"
-    if not documents:
-        return f'{title}<p class="zw-empty">{escape(text("documents_none", language))}</p>'
-    wanted = query.strip().lower()
-    found = [d for d in documents if any(wanted in name.lower() for name in (d.name, *d.other_names))]
-    if not found:
-        return f'{title}<p class="zw-empty">{escape(text("documents_none_found", language))}</p>'
-    first = max(0, min(first, len(found) - 1))
-    shown = found[first : first + ROWS]
+    if not shown:
+        none = text("documents_none_found" if query.strip() else "documents_none", language)
+        return f'{title}<p class="zw-empty">{escape(none)}</p>'
     columns = ("column_name", "column_state", "column_pages", "column_chunks", "column_size")
     head = "".join(f'<th scope="col">{escape(text(column, language))}</th>' for column in columns)
     head += f'<th scope="col"><span class="zw-hidden">{escape(text("column_actions", language))}</span></th>'
     rows = "".join(_row(info, language) for info in shown)
     table = f'<table class="zw-documents"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return title + table + _turning(first, len(shown), len(found), language)
+    return title + table + _turning(first, len(shown), total, language)
 
 
 def _turning(first: int, shown: int, total: int, language: Language) -> str:

@@ -14,13 +14,17 @@ from app.messages import Language
 from app.pages import library_html
 from app.pages.document_view import DocumentView
 from app.pages.language import language_of
-from app.pages.library_html import notice_html
+from app.pages.library_html import ROWS, notice_html
 from app.pages.library_uploads import LibraryUploads
 from app.pages.scripts import ACTIONS, IMPORT, TRANSFERS
 from app.pages.texts import text
+from knowledge_base.document_listing import DocumentPage
 
 if TYPE_CHECKING:
     from app.service import Service
+
+_LAST = (1 << 63) - 1
+"""What SQLite can count to."""
 
 Updates = tuple[Any, ...]
 
@@ -182,8 +186,19 @@ class LibraryTab:
         )
 
     def _listed(self, name: str | None, language: Language, query: str = "", first: int = 0) -> str:
-        documents = self._service.documents(name or "")
-        return library_html.documents_html(documents, language, query=query or "", first=first)
+        query = query or ""
+
+        def page() -> DocumentPage:
+            return self._service.listing.page(name or "", name=query, limit=ROWS, offset=first)
+
+        first = min(first, _LAST)
+        found = page()
+        if not found.documents and found.total:  # fewer are left than there were
+            first = (found.total - 1) // ROWS * ROWS
+            found = page()
+        return library_html.documents_html(
+            found.documents, language, total=found.total, first=first, query=query
+        )
 
     def _create(self, name: str, description: str, fresh: list[str], request: gr.Request) -> Updates:
         if not name.strip():

@@ -82,6 +82,8 @@ def test_a_document_from_upload_to_deletion(editor: Client, tmp_path: Path) -> N
     assert [document.state for document in job.documents] == ["ready"]
     assert editor.jobs.list()[0].id == job.id
     (document,) = bases.documents(name)
+    assert bases.documents(name, query="年", limit=1) == [document]
+    assert bases.documents(name, offset=1) == []
     assert bases.document(name, document.id) == document
     assert bases.content(name, document.id) == file.read_bytes()
     (chunk,) = bases.chunks(name, document.id)

@@ -112,6 +112,18 @@ def test_upload_of_several_files(other: TestClient) -> None:
     assert other.get("/api/jobs").json()["jobs"] == [job]
     listed = other.get(f"{BASE}/kb/documents").json()["documents"]
     assert {d["id"] for d in listed} == {d["id"] for d in job["documents"]}
+    for wish, found in (
+        ("limit=1", listed[:1]),
+        ("limit=1&offset=1", listed[1:]),
+        ("offset=2", []),
+        (f"query={quote(listed[1]['name'])}", listed[1:]),
+        ("state=ready_with_problems", []),
+    ):
+        page = other.get(f"{BASE}/kb/documents?{wish}").json()
+        assert page["documents"] == found, wish
+        assert page["total"] == {"q": 1, "s": 0}.get(wish[0], 2), wish
+    for wish in ("limit=0", "offset=-1", "state=lost"):
+        assert other.get(f"{BASE}/kb/documents?{wish}").status_code == 422
     info = other.get(f"{BASE}/kb").json()
     assert (info["documents"], info["chunks"]) == (2, sum(d["chunks"] for d in listed))
 
@@ -165,7 +177,7 @@ def test_bad_files_leave_nothing(other: TestClient, name: str) -> None:
     assert name in response.json()["error"]["message"]
     assert _stored(other) == before == {}
     assert other.get("/api/jobs").json() == {"jobs": []}
-    assert other.get(f"{BASE}/kb/documents").json() == {"documents": []}
+    assert other.get(f"{BASE}/kb/documents").json() == {"documents": [], "total": 0}
 
 
 @pytest.mark.parametrize(

@@ -228,7 +228,7 @@ def test_job_shows_progress_per_file_and_reasons() -> None:
 def test_documents_show_state_and_at_most_five_problems() -> None:
     problems = tuple(Problem("needs_ocr", "picture", n) for n in range(1, 9))
     info = DocumentInfo("d", "<x>.pdf", "ready_with_problems", "pdf", 1, 8, 0, problems, MOMENT, MOMENT)
-    html = library_html.documents_html([info], "zh")
+    html = library_html.documents_html([info], "zh", total=1)
     assert html.count("此页是图片") == 5
     assert "+3" in html
     assert "<x>" not in html
