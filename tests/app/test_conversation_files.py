@@ -39,7 +39,7 @@ def test_over_http(make_service: MakeService, client_of: Callable[[Service], Tes
     client = client_of(service)
     session, other = (client.post("/api/sessions", json={}).json()["id"] for _ in range(2))
     address = f"/api/sessions/{session}/files"
-    assert client.get(address).json() == {"documents": []}
+    assert client.get(address).json() == {"documents": [], "total": 0}
     text = "会议定于周五下午三点在二号会议室召开。".encode()
     uploaded = client.post(address, files=[("files", ("笔记.txt", text))])
     assert uploaded.status_code == 202, uploaded.text
@@ -68,6 +68,6 @@ def test_over_http(make_service: MakeService, client_of: Callable[[Service], Tes
     ):
         assert (refused.status_code, refused.json()["error"]["code"]) == (status, code)
     assert client.delete(f"{address}/{document['id']}").status_code == 204
-    assert client.get(address).json() == {"documents": []}
+    assert client.get(address).json() == {"documents": [], "total": 0}
     client.delete(f"/api/sessions/{session}")
     assert service.conversation_files.name(session) is None
