@@ -59,7 +59,7 @@ def welcome_html(language: Language, *, libraries: int, documents: int, samples:
         title, hint, action = "empty_title", "empty_hint", ""
     parts = [f"<h2>{escape(text(title, language))}</h2><p>{escape(text(hint, language))}</p>"]
     if action:
-        parts.append(button(text(action, language), "library", kind="primary"))
+        parts.append(button(text(action, language), "open", tab="library", kind="primary"))
     elif samples:
         examples = (text(f"example_{n}", language) for n in range(1, 5))
         buttons = "".join(button(question, "ask", question=question) for question in examples)

@@ -14,9 +14,12 @@ from knowledge_base.types import JobFile, JobInfo, JobProgress
 from loaders.document import Problem
 
 UNFINISHED = ("queued", "running")
-_STAGES = ("parse", "embed")
+_IMPORTING = ("check", "import")
+_STAGES = ("parse", "embed", *_IMPORTING)
 _SHOWN_PROBLEMS = 5
 _SHOWN_FILES = 100
+_UNFOLDED = 5
+"""Files of a job that went well shown at once; more are behind a click."""
 
 
 def job_html(job: JobInfo, language: Language, *, title: str = "") -> str:
@@ -36,10 +39,10 @@ def job_html(job: JobInfo, language: Language, *, title: str = "") -> str:
     meter = _meter(job, total, language) if running else ""
     reason = error_text(job.error, language, job.error) if job.error else ""
     error = f'<p class="zw-problem">{escape(reason)}</p>' if reason else ""
-    return (
-        f'<section class="zw-panel" data-job="{job.state}">{head}{meter}{error}'
-        f"<ul>{_files(job, language)}</ul></section>"
-    )
+    files = f"<ul>{_files(job, language)}</ul>"
+    if job.state == "done" and total > _UNFOLDED and not any(file.problems for file in job.documents):
+        files = f"<details><summary>{escape(text('job_files', language))}</summary>{files}</details>"
+    return f'<section class="zw-panel" data-job="{job.state}">{head}{meter}{error}{files}</section>'
 
 
 def rejected_html(rejected: Sequence[tuple[str, str]], language: Language) -> str:
@@ -81,17 +84,21 @@ def _meter(job: JobInfo, total: int, language: Language) -> str:
     label = escape(text(f"job_state_{job.state}", language))
     # Pages tell more than files, but how many there are is known only once a file is open.
     done, most = (progress.pages_done, progress.pages_total) if total <= 1 else (job.done, total)
+    stage, _, rest = job.stage.partition(" ")
+    pages = stage not in _IMPORTING  # which go through pieces of a package
+    if not pages:
+        done, most = (int(number) for number in rest.partition(" ")[0].split("/"))
     value = f'value="{done}" max="{most}"' if most else ""
     meter = f'<progress {value} aria-label="{label}"></progress>'
-    facts = _facts(progress, language)
+    facts = _facts(progress, language, pages=pages)
     return meter + (f'<p class="zw-faint">{escape(" · ".join(facts))}</p>' if facts else "")
 
 
-def _facts(progress: JobProgress, language: Language) -> list[str]:
+def _facts(progress: JobProgress, language: Language, *, pages: bool) -> list[str]:
     facts = []
-    if progress.pages_total:
+    if pages and progress.pages_total:
         facts.append(text("job_pages", language, done=progress.pages_done, total=progress.pages_total))
-    if progress.pages_per_second > 0:
+    if pages and progress.pages_per_second > 0:
         facts.append(text("job_rate", language, rate=f"{progress.pages_per_second:.1f}"))
     if progress.seconds_left is not None:
         facts.append(text("job_left", language, time=duration_text(progress.seconds_left, language)))

@@ -1,4 +1,4 @@
-"""Knowledge bases: make, describe, delete, export, import, and the list of documents.
+"""Knowledge bases: describe, delete, export, and the list of documents.
 
 Imported by `mount` only.
 """
@@ -15,8 +15,10 @@ from app.pages import library_html
 from app.pages.document_view import DocumentView
 from app.pages.language import language_of
 from app.pages.library_html import ROWS, notice_html
+from app.pages.library_imports import LibraryImports
+from app.pages.library_making import LibraryMaking
 from app.pages.library_uploads import LibraryUploads
-from app.pages.scripts import ACTIONS, IMPORT, TRANSFERS
+from app.pages.scripts import ACTIONS, TRANSFERS
 from app.pages.texts import text
 from knowledge_base.document_listing import DocumentPage
 
@@ -63,25 +65,14 @@ class LibraryTab:
 
     def _build_side(self, label: gr.I18n) -> None:
         self.selected = gr.Dropdown(label=label("library_select"), elem_id="zw-library")
-        with gr.Accordion(label("library_new"), open=False, elem_id="zw-new-library") as self.making:
-            self.name = gr.Textbox(
-                label=label("library_name"),
-                placeholder=label("library_name_hint"),
-                max_lines=1,
-                elem_id="zw-library-name",
-            )
-            self.description = gr.Textbox(
-                label=label("library_description"), lines=2, elem_id="zw-library-description"
-            )
-            self.create = gr.Button(label("library_create"), variant="primary", elem_id="zw-create")
+        self.making = LibraryMaking(self._service, label)
         with gr.Accordion(
             label("library_edit"), open=False, visible=False, elem_id="zw-edit-library"
         ) as self.editing:
             self.new_name = gr.Textbox(label=label("library_name"), max_lines=1, elem_id="zw-new-name")
             self.new_description = gr.Textbox(label=label("library_description"), lines=2)
             self.save = gr.Button(label("library_save"), elem_id="zw-save")
-        with gr.Accordion(label("library_import"), open=False, elem_id="zw-import-library"):
-            self.importing = gr.HTML(js_on_load=IMPORT, elem_id="zw-import", apply_default_css=False)
+        self.importing = LibraryImports(self._service, label)
 
     @property
     def shown(self) -> list[Any]:
@@ -101,16 +92,14 @@ class LibraryTab:
         uploads, view = self.uploads, self.view
         switched = [*self.shown, uploads.zone, *uploads.watched, self.query, *view.outputs, self.listing]
         self.selected.change(self.select, [self.selected], switched, **quiet)
-        create = [self.notice, self.selected, self.name, self.description, self.making, self.fresh]
-        for trigger in (self.create.click, self.name.submit):
-            trigger(self._create, [self.name, self.description, self.fresh], create, **quiet)
+        for form in (self.making, self.importing):
+            form.connect(self.notice, self.selected, self.fresh)
         self.save.click(
             self._save,
             [self.selected, self.new_name, self.new_description],
             [self.notice, self.selected, *self.shown],
             **quiet,
         )
-        self.importing.act(self._imported, [self.fresh], [self.notice, self.selected, self.fresh], **quiet)
         self.header.act(
             self._act,
             [self.selected, uploads.jobs, uploads.rejected],
@@ -152,14 +141,14 @@ class LibraryTab:
     @property
     def loaded(self) -> list[Any]:
         """The components that `load` fills."""
-        return [self.selected, self.making, self.importing]
+        return [self.selected, self.making.form, self.importing.form]
 
     def load(self, request: gr.Request) -> Updates:
         """The first state: the knowledge base made last."""
         infos = self._service.knowledge_bases()
         newest = max(infos, key=lambda info: info.created_at, default=None)
         chosen = gr.update(choices=[info.name for info in infos], value=newest.name if newest else None)
-        return chosen, gr.update(open=not infos), library_html.import_html(self._language(request))
+        return chosen, gr.update(open=not infos), self.importing.form_html(self._language(request))
 
     def select(self, name: str | None, request: gr.Request) -> Updates:
         """Show a knowledge base, with its unfinished jobs."""
@@ -200,18 +189,6 @@ class LibraryTab:
             found.documents, language, total=found.total, first=first, query=query
         )
 
-    def _create(self, name: str, description: str, fresh: list[str], request: gr.Request) -> Updates:
-        if not name.strip():
-            return tuple(gr.skip() for _ in range(6))
-        language = self._language(request)
-        try:
-            info = self._service.create_knowledge_base(name.strip(), description.strip())
-        except KNOWN as error:
-            return notice_html(error, language), *(gr.skip() for _ in range(5))
-        done = text("library_created", language, name=info.name)
-        choices = self._choices(info.name)
-        return notice_html(done, language), choices, "", "", gr.update(open=False), [*fresh, info.name]
-
     def _save(self, selected: str, name: str, description: str, request: gr.Request) -> Updates:
         language = self._language(request)
         new_name = name.strip() if name.strip() and name.strip() != selected else None
@@ -223,14 +200,6 @@ class LibraryTab:
             return notice_html(error, language), *(gr.skip() for _ in range(1 + len(self.shown)))
         done = text("library_saved", language)
         return notice_html(done, language), self._choices(info.name), *self._show(info.name, language)
-
-    def _imported(self, fresh: list[str], event: gr.EventData, request: gr.Request) -> Updates:
-        language = self._language(request)
-        if message := event._data.get("error"):
-            return library_html.failed_html(str(message)), gr.skip(), gr.skip()
-        name = str(event._data.get("name", ""))
-        done = text("imported", language, name=name)
-        return notice_html(done, language), self._choices(name), [*fresh, name]
 
     def _act(
         self,

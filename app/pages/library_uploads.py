@@ -9,10 +9,13 @@ import gradio as gr
 
 from app.failures import KNOWN
 from app.messages import Language
+from app.pages.job_actions import act_on_job
 from app.pages.jobs_html import UNFINISHED, job_html, rejected_html
 from app.pages.language import language_of
-from app.pages.library_html import drop_html, notice_html
+from app.pages.library_html import drop_html
+from app.pages.markup import button
 from app.pages.scripts import ACTIONS, DROP_ZONE
+from app.pages.texts import text
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -76,6 +79,8 @@ class LibraryUploads:
         known = list(self._known(jobs))
         html = rejected_html(rejected, language) + "".join(job_html(job, language) for job in known)
         active = any(job.state in UNFINISHED for job in known)
+        if not active and any(job.state == "done" for job in known):
+            html += button(text("ask_now", language), "open", tab="chat", kind="primary")
         return jobs, rejected, html, gr.Timer(active=active)
 
     def act(
@@ -87,15 +92,7 @@ class LibraryUploads:
     ) -> Updates:
         """Cancel or retry a job."""
         language = language_of(request.headers, self._service.settings.language)
-        action, job_id = str(event._data.get("action")), str(event._data.get("id", ""))
-        notice = ""
-        try:
-            if action == "cancel":
-                self._service.cancel_job(job_id)
-            elif action == "retry":
-                self._service.retry_job(job_id)
-        except KNOWN as error:
-            notice = notice_html(error, language)
+        notice = act_on_job(self._service, event._data, language)
         _, _, progress, timer = self.shown(jobs, rejected, language)
         return notice, progress, timer
 

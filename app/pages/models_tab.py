@@ -5,6 +5,7 @@ Imported by `mount` only.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from app.service import Service
 
 _PROMPT_CHARACTERS = 2000
+_DIGEST = re.compile(r"[0-9a-f]{16,}")
 
 Updates = tuple[Any, ...]
 
@@ -92,7 +94,8 @@ class ModelsTab:
         settings = self._service.settings
         try:
             embedder = self._service.embedder()
-            loaded = text("embedder_is", language, name=embedder.fingerprint, dimension=embedder.dimension)
+            name = _DIGEST.sub(lambda digest: f"{digest[0][:8]}…", embedder.fingerprint)
+            loaded = text("embedder_is", language, name=name, dimension=embedder.dimension)
         except KNOWN as error:
             return notice_html(error, language)
         ocr = text("ocr_on" if settings.ocr.enabled else "ocr_off", language)

@@ -16,7 +16,7 @@ ACTIONS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-action]');
   if (!button || !element.contains(button)) return;
-  if (button.dataset.action === 'library') { window.zhiwen.openTab('library'); return; }
+  if (button.dataset.tab) { window.zhiwen.openTab(button.dataset.tab); return; }
   if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
   const data = {...button.dataset};
   if (data.prompt) {
@@ -31,7 +31,7 @@ element.addEventListener('click', (event) => {
 """
 """For `gr.HTML(js_on_load=…)`: a click on a `data-action` button becomes an `act` event.
 
-With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
+`data-tab` opens that tab instead. With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
 goes along; `data-event="read"` makes it a `read` event, which waits for no answer in the making.
 """
 DROP_ZONE = "window.zhiwen.dropZone(element, (data) => trigger('act', data));"

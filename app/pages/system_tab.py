@@ -9,6 +9,7 @@ import gradio as gr
 from app.failures import KNOWN
 from app.messages import Language
 from app.pages import system_html
+from app.pages.job_actions import act_on_job
 from app.pages.language import language_of
 from app.pages.library_html import notice_html
 from app.pages.scripts import ACTIONS
@@ -111,15 +112,8 @@ class SystemTab:
             return gr.skip(), gr.Timer(active=False)
 
     def _act_on_job(self, event: gr.EventData, request: gr.Request) -> Updates:
-        language, notice = self._language(request), ""
-        action, job_id = event._data.get("action"), str(event._data.get("id", ""))
-        try:
-            if action == "cancel":
-                self._service.cancel_job(job_id)
-            elif action == "retry":
-                self._service.retry_job(job_id)
-        except KNOWN as error:
-            notice = notice_html(error, language)
+        language = self._language(request)
+        notice = act_on_job(self._service, event._data, language)
         return notice, system_html.jobs_html(self._service.jobs(), language)
 
     def _check(self, request: gr.Request) -> str:

@@ -202,9 +202,10 @@
       button.disabled = true;
       status.textContent = working;
       try {
-        const address = button.dataset.import + (name ? `?name=${encodeURIComponent(name)}` : '');
-        const answer = await request('POST', address, data);
-        if (answer.ok) tell({ action: 'imported', name: answer.said.name });
+        const address = `${button.dataset.import}?wait=false${name ? `&name=${encodeURIComponent(name)}` : ''}`;
+        const onProgress = (sent) => { status.textContent = `${working} ${Math.floor(100 * sent / file.size)} %`; };
+        const answer = await request('POST', address, data, { onProgress });
+        if (answer.ok) tell({ action: 'queued', job: answer.said.job_id });
         else tell({ action: 'failed', error: reason(answer) });
       } catch {
         tell({ action: 'failed', error: lost });

@@ -219,6 +219,10 @@ def test_job_shows_progress_per_file_and_reasons() -> None:
     assert "解析 3/12" in html
     assert html.count("等待中") == 1
     assert 'data-action="cancel"' in html
+    importing = jobs_html.job_html(_job("running", "import 30/400 库", 库=("queued", ())), "zh")
+    assert '<progress value="30" max="400"' in importing
+    assert "导入 30/400" in importing
+    assert "页" not in importing
     failed = jobs_html.job_html(_job("failed", error="model_unavailable", a=("failed", (problem,))), "zh")
     assert "文件 a.pdf 已损坏" in failed
     assert "模型暂时不可用" in failed
