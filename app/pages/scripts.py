@@ -31,8 +31,9 @@ element.addEventListener('click', (event) => {
 """
 """For `gr.HTML(js_on_load=…)`: a click on a `data-action` button becomes an `act` event.
 
-`data-tab` opens that tab instead. With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
-goes along; `data-event="read"` makes it a `read` event, which waits for no answer in the making.
+With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
+goes along; `data-event="read"` makes it a `read` event, which waits for no answer in the making;
+`data-tab` opens that tab instead.
 """
 DROP_ZONE = "window.zhiwen.dropZone(element, (data) => trigger('act', data));"
 TRANSFERS = "window.zhiwen.transfers(element, (data) => trigger('act', data));"
