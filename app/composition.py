@@ -18,6 +18,7 @@ from app.settings import OcrSettings, Settings, SplitterSettings
 from app.splitting import SplitterTrials
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
+from knowledge_base.chunk_embedding import ChunkEmbedding
 from knowledge_base.database import Database
 from knowledge_base.embedders import Embedders
 from knowledge_base.exporting import Exporter
@@ -30,6 +31,7 @@ from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
+from knowledge_base.stage_times import StageTimes
 from loaders.base import FaqColumns, Limits
 from loaders.document import ParsedDocument
 from loaders.isolation import IsolatedParser, ReadPages
@@ -199,15 +201,17 @@ def build_service(
         indexes.save_all()
         database.close()
 
+    times = StageTimes()
+    embedding = ChunkEmbedding(database, embedders, times=times, patience=settings.jobs.patience_seconds)
     ingestor = Ingestor(
         catalogue,
         files,
         indexes,
         parser=parser,
         splitter=splitter,
-        embedders=embedders,
+        embedding=embedding,
         page_logs=page_logs,
-        patience=settings.jobs.patience_seconds,
+        times=times,
     )
     return Service(
         Parts(
@@ -216,6 +220,7 @@ def build_service(
             files=files,
             indexes=indexes,
             ingestor=ingestor,
+            times=times,
             page_logs=page_logs,
             integrity=Integrity(database, files),
             retriever=Retriever(
@@ -231,8 +236,8 @@ def build_service(
             embedder=embedders,
             models=models,
             prompts=PromptFiles(settings.answering.prompts),
-            lifecycle=DocumentLifecycle(catalogue, embed=ingestor.embed, embedders=embedders, swept=swept),
-            chunks=ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders),
+            lifecycle=DocumentLifecycle(catalogue, embed=embedding.embed, embedders=embedders, swept=swept),
+            chunks=ChunkEditor(catalogue, embed=embedding.embed, embedders=embedders),
             rebuilds=Rebuilder(catalogue, files, indexes, ingestor, embedders),
             splitting=SplitterTrials(catalogue, files, parse=parser.parse, make=make_splitter),
             exports=Exporter(catalogue, files, swept=swept),

@@ -24,6 +24,7 @@ from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
+from knowledge_base.stage_times import StageTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Parts:
     files: FileStore
     indexes: IndexCache
     ingestor: Ingestor
+    times: StageTimes
     page_logs: PageLogs
     integrity: Integrity
     retriever: Retriever

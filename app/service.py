@@ -290,7 +290,7 @@ class Service(Questions):
 
     def ingestion_seconds(self) -> dict[str, float]:
         """Time spent so far in each stage of ingestion: parse, embed, index."""
-        return dict(self._parts.ingestor.seconds)
+        return self._parts.times.seconds()
 
     def _open_indexes(self) -> None:
         """Bring all indexes up to date, so that no search has to, and tell in the log what was mended."""

@@ -118,12 +118,12 @@ class Filling:
     def _stage(self, key: KnowledgeBaseKey, package: KnowledgeBasePackage) -> Filled:
         """Let a knowledge base that nobody sees yet be what the package says of it."""
         manifest = package.manifest
-        self._ingestor.remember_embedder()
+        self._ingestor.embedding.remember()
         values = {
             "description": manifest.description,
             "created_at": manifest.knowledge_base_created_at,
             "settings": manifest.settings,
-            "embedder": self._ingestor.fingerprint if manifest.embedder else "",
+            "embedder": self._ingestor.embedding.fingerprint if manifest.embedder else "",
         }
         with self._database.write() as connection:
             connection.execute(update(knowledge_bases).where(knowledge_bases.c.id == key.id).values(values))
@@ -132,7 +132,7 @@ class Filling:
     def _embedded(self, records: Sequence[ChunkRecord], cancelled: Callable[[], bool]) -> np.ndarray:
         """Vectors of the embedder in use: shape (len(records), dimension)."""
         chunks = [record.chunk() for record in records]
-        vectors = self._ingestor.embed(chunks, cancelled=cancelled)
+        vectors = self._ingestor.embedding.embed(chunks, cancelled=cancelled)
         return np.stack([vectors[chunk_values.search_hash(chunk)] for chunk in chunks])
 
 

@@ -191,9 +191,9 @@ class Importer:
     ) -> None:
         package.check(progress=progress, cancelled=cancelled)
         embedder = package.manifest.embedder
-        if embedder is None or embedder.fingerprint != self._ingestor.fingerprint:
+        if embedder is None or embedder.fingerprint != self._ingestor.embedding.fingerprint:
             return
-        if embedder.dimension != self._ingestor.dimension:
+        if embedder.dimension != self._ingestor.embedding.dimension:
             raise PackageError("vectors of another length", finding="package_vectors")
 
     def _take_in(

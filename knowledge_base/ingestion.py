@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
-from knowledge_base import chunk_rows, chunk_values
 from knowledge_base.batches import Batches
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
+from knowledge_base.chunk_embedding import ChunkEmbedding
 from knowledge_base.document_rows import PreparedDocument
-from knowledge_base.embedders import Embedders
 from knowledge_base.errors import EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.page_log import PageLogs
-from knowledge_base.shared_embedder import SharedEmbedder
+from knowledge_base.stage_times import StageTimes
 from knowledge_base.types import DocumentInfo
 from loaders.document import Chunk, ParsedDocument, Problem, plain_details
 from loaders.errors import LoaderError, LoadingCancelledError
@@ -31,15 +26,10 @@ from loaders.isolation import ReadPages
 from loaders.splitter import Splitter
 from models.errors import ModelError
 
-if TYPE_CHECKING:
-    from models.embedder import Embedder
-
 logger = logging.getLogger(__name__)
 
 COMMIT_CHUNKS = 256
 """Documents are committed together once they hold this many chunks."""
-_EMBED_AT_ONCE = 32
-"""Texts that one ingestion gives to the embedder before others have their turn."""
 
 _Parsed = tuple[int, StoredFile, ParsedDocument, list[Chunk]]
 """A file's place among those given, the file, and what was read from it."""
@@ -104,23 +94,19 @@ class Ingestor:
         *,
         parser: Parser,
         splitter: Splitter,
-        embedders: Embedders,
+        embedding: ChunkEmbedding,
         page_logs: PageLogs,
-        patience: float = 0.0,
+        times: StageTimes,
     ) -> None:
         self._catalogue = catalogue
         self._files = files
         self._indexes = indexes
         self._parser = parser
         self._splitter = splitter
-        self._embedders = embedders
-        self._patience = patience
-        self._shared: dict[str, SharedEmbedder] = {}
+        self.embedding = embedding
         self._page_logs = page_logs
-        self._lock = threading.Lock()
+        self._times = times
         self.pipeline = f"{parser.fingerprint};{splitter.fingerprint}"
-        self.seconds: dict[str, float] = defaultdict(float)
-        """Time spent so far in each stage: parse, embed, index."""
 
     def ingest(
         self,
@@ -137,7 +123,7 @@ class Ingestor:
         `LoadingCancelledError` when cancelled (what was committed until then stays), and
         `EmbedderChangedError` when the knowledge base's embedder cannot be loaded any more.
         """
-        self._embedders.of(key)
+        self.embedding.embedder_of(key)
         results: dict[int, IngestedFile] = {}
 
         def finish(position: int, result: IngestedFile) -> None:
@@ -176,7 +162,7 @@ class Ingestor:
                     batches.look()
 
                 try:
-                    with self._timed("parse"):
+                    with self._times.of("parse"):
                         document, chunks = self._read(file, page_read, cancelled)
                 except LoadingCancelledError:
                     raise
@@ -215,20 +201,6 @@ class Ingestor:
         self._page_logs.remove(*self._page_log(file))
         return found
 
-    @property
-    def fingerprint(self) -> str:
-        """Names the embedder of the settings."""
-        return self._embedders().fingerprint
-
-    @property
-    def dimension(self) -> int:
-        """Length of the embedder's vectors."""
-        return self._embedders().dimension
-
-    def remember_embedder(self) -> None:
-        """Keep how the embedder of the settings is named, before vectors of it are stored."""
-        self._embedders.remember()
-
     def _commit(
         self,
         key: KnowledgeBaseKey,
@@ -244,12 +216,12 @@ class Ingestor:
         replaced = self._catalogue.digests(key.id, [file for _, file, *_ in batch])
 
         def stored() -> list[DocumentInfo]:
-            embedder = self._embedders.of(self._catalogue.present(key))
-            vectors = self._embed(
+            embedder = self.embedding.embedder_of(self._catalogue.present(key))
+            vectors = self.embedding.embed(
                 chunks,
-                lambda done: progress(Progress(at, files, name, "embed", done, len(chunks))),
-                cancelled,
-                embedder,
+                embedder=embedder,
+                progress=lambda done: progress(Progress(at, files, name, "embed", done, len(chunks))),
+                cancelled=cancelled,
             )
             progress(Progress(at, files, name, "commit", len(chunks), len(chunks)))
             prepared = [prepared_document(file, document, read, vectors) for _, file, document, read in batch]
@@ -271,79 +243,15 @@ class Ingestor:
             for (_, file, *_), info in zip(batch, infos, strict=True)
         ]
 
-    def embed(
-        self,
-        chunks: Sequence[Chunk],
-        *,
-        embedder: Embedder | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> dict[bytes, np.ndarray]:
-        """Vectors of shape (dimension,) by `chunk_values.search_hash`. Raises a `ModelError`.
-
-        They are those of `embedder`, or of the one of the settings.
-        """
-        return self._embed(chunks, lambda _: None, cancelled, embedder or self._embedders())
-
-    def _embed(
-        self,
-        chunks: Sequence[Chunk],
-        progress: Callable[[int], None],
-        cancelled: Callable[[], bool],
-        embedder: Embedder,
-    ) -> dict[bytes, np.ndarray]:
-        """Vectors of shape (dimension,) by `chunk_values.search_hash`.
-
-        Texts embedded before, here or elsewhere, are not embedded again.
-        """
-        self._embedders.remember()
-        shared = self._shared_one(embedder)
-        hashes = [chunk_values.search_hash(chunk) for chunk in chunks]
-        with self._catalogue.database.read() as connection:
-            known = chunk_rows.known_vectors(connection, set(hashes), embedder.fingerprint)
-        texts = {
-            digest: chunk.search_text
-            for digest, chunk in zip(hashes, chunks, strict=True)
-            if digest not in known
-        }
-        # Longest first: the slices then hold texts of like length, which batch without padding.
-        missing = sorted(texts, key=lambda digest: -len(texts[digest]))
-        for start in range(0, len(missing), _EMBED_AT_ONCE):
-            if cancelled():
-                raise LoadingCancelledError("cancelled while embedding")
-            part = missing[start : start + _EMBED_AT_ONCE]
-            with self._timed("embed"):
-                vectors = shared.encode([texts[digest] for digest in part], cancelled=cancelled)
-            known.update(zip(part, vectors, strict=True))
-            progress(start + len(part))
-        return known
-
-    def _shared_one(self, embedder: Embedder) -> SharedEmbedder:
-        with self._lock:
-            shared = self._shared.get(embedder.fingerprint)
-            if shared is None:
-                # Only the one asked last is kept, so that a former one's memory is given back.
-                shared = SharedEmbedder(lambda: embedder, patience=self._patience)
-                self._shared = {embedder.fingerprint: shared}
-            return shared
-
     def bring_up_to_date(self, key: KnowledgeBaseKey, *, save: bool = True) -> None:
         """Let the index take in what was committed."""
         current = self._catalogue.present(key)
         if not current.embedder:
             return
-        with self._timed("index"):
-            self._indexes.index(current, dimension=self._embedders.of(current).dimension)
+        with self._times.of("index"):
+            self._indexes.index(current, dimension=self.embedding.embedder_of(current).dimension)
             if save:
                 self._indexes.save(current)
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self.seconds[stage] += time.perf_counter() - start
 
 
 def failed(name: str, error: Exception, *, retryable: bool = False) -> IngestedFile:

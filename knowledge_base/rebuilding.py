@@ -73,7 +73,7 @@ class Rebuilder:
         waits for the next try. A document that cannot be read any more keeps the chunks that it has,
         and a problem that says so. Raises `LoadingCancelledError` when cancelled, and a `ModelError`.
         """
-        embedder, pipeline = self._ingestor.fingerprint, self._ingestor.pipeline
+        embedder, pipeline = self._ingestor.embedding.fingerprint, self._ingestor.pipeline
         with self._database.read() as connection:
             inside = documents.c.knowledge_base_id == key.id
             rows = connection.execute(select(documents).where(inside).order_by(documents.c.name)).all()
@@ -167,7 +167,7 @@ class Rebuilder:
             texts = [chunk for _, document in batch for chunk in document.chunks]
             for row, document in batch:
                 texts.extend(self._catalogue.edited(row.knowledge_base_id, document.file, document.chunks))
-            vectors = self._ingestor.embed(texts, cancelled=cancelled)
+            vectors = self._ingestor.embedding.embed(texts, cancelled=cancelled)
             store([(row, replace(document, vectors=vectors)) for row, document in batch])
             batch.clear()
 
@@ -213,7 +213,7 @@ class Rebuilder:
         )
 
     def _restore(self, key: KnowledgeBaseKey, batch: Iterable[tuple[Row[Any], PreparedDocument]]) -> None:
-        embedder, pipeline = self._ingestor.fingerprint, self._ingestor.pipeline
+        embedder, pipeline = self._ingestor.embedding.fingerprint, self._ingestor.pipeline
         with self._database.write() as connection:
             if self._catalogue.locked(connection, key).embedder != embedder:
                 raise EmbedderChangedError(f"{key.name!r} was rebuilt meanwhile", name=key.name)
@@ -235,7 +235,7 @@ class Rebuilder:
                 vectors = chunk_rows.known_vectors(connection, hashes, kept.embedder)
             if hashes - vectors.keys():
                 embedder = self._embedders.of(replace(key, embedder=kept.embedder))
-                vectors = self._ingestor.embed(texts, embedder=embedder)
+                vectors = self._ingestor.embedding.embed(texts, embedder=embedder)
             with self._database.write() as connection:
                 generation_rows.stage(
                     connection,

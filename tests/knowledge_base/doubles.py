@@ -12,6 +12,7 @@ import numpy as np
 from knowledge_base import searched_chunks
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_editing import ChunkEditor
+from knowledge_base.chunk_embedding import ChunkEmbedding
 from knowledge_base.database import Database
 from knowledge_base.embedders import Embedders
 from knowledge_base.files import FileStore, StoredFile
@@ -23,6 +24,7 @@ from knowledge_base.lifecycle import DocumentLifecycle
 from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
+from knowledge_base.stage_times import StageTimes
 from knowledge_base.types import Hit
 from loaders.base import LoadOptions
 from loaders.document import ParsedDocument
@@ -219,24 +221,27 @@ def open_home(
         raise ModelNotFoundError(f"there is no {name}", name=name)
 
     embedders = Embedders(database, lambda: embedder, name=embedder.fingerprint, load=load)
+    times = StageTimes()
+    embedding = ChunkEmbedding(database, embedders, times=times)
     ingestor = Ingestor(
         catalogue,
         files,
         indexes,
         parser=parser,
         splitter=ChineseTextSplitter(chunk_size=60, overlap=0),
-        embedders=embedders,
+        embedding=embedding,
         page_logs=PageLogs(folder / "pages"),
+        times=times,
     )
     retriever = Retriever(catalogue, indexes, embedders=embedders)
     queue = JobQueue(catalogue, files, max_waiting=10)
     lifecycle = DocumentLifecycle(
         catalogue,
-        embed=ingestor.embed,
+        embed=embedding.embed,
         embedders=embedders,
         swept=lambda digests: files.remove(digests, unreferenced=catalogue.unreferenced),
     )
-    editor = ChunkEditor(catalogue, embed=ingestor.embed, embedders=embedders)
+    editor = ChunkEditor(catalogue, embed=embedding.embed, embedders=embedders)
     return Home(
         folder,
         database,

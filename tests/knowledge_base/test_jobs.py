@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from knowledge_base.chunk_embedding import ChunkEmbedding
 from knowledge_base.embedders import Embedders
 from knowledge_base.errors import JobNotFoundError, JobStateError, QueueFullError
 from knowledge_base.ingestion import Ingestor
 from knowledge_base.job_runner import JobRunner
 from knowledge_base.page_log import PageLogs
+from knowledge_base.stage_times import StageTimes
 from knowledge_base.types import JobInfo, JobProgress
 from models.errors import ModelUnavailableError
 from tests.knowledge_base.doubles import Home, open_home
@@ -170,14 +172,17 @@ def test_an_embedder_that_cannot_even_be_loaded_fails_the_job_until_it_is_back(h
             raise ModelUnavailableError("the model's folder is being copied")
         return home.embedder
 
+    times = StageTimes()
+    embedders = Embedders(home.database, load)  # type: ignore[arg-type]
     ingestor = Ingestor(
         home.catalogue,
         home.files,
         home.indexes,
         parser=home.parser,
         splitter=home.ingestor._splitter,
-        embedders=Embedders(home.database, load),  # type: ignore[arg-type]
+        embedding=ChunkEmbedding(home.database, embedders, times=times),
         page_logs=PageLogs(home.folder / "pages"),
+        times=times,
     )
     runner = JobRunner(home.catalogue, home.queue, ingestor, locks=home.folder / "runners", swept=home.sweep)
     job_id = home.submit("k", {"a.md": LEAVE})
