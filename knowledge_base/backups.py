@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from knowledge_base.catalogue import Catalogue
-from knowledge_base.errors import FolderNotEmptyError, storage_error
+from knowledge_base.errors import storage_error
 from knowledge_base.file_references import referenced
 from knowledge_base.files import FileStore
 from knowledge_base.package_files import Progress
 from knowledge_base.snapshots import copy_catalogue, snapshot
+from knowledge_base.whole_folders import made_whole
 from loaders.errors import LoadingCancelledError
 
-ALSO = ("evaluations", "models/calibrations")
+_OTHERS = ("evaluations", "models/calibrations")
 """What else of the data folder cannot be made again."""
 
 
@@ -54,13 +54,11 @@ class Backups:
                 raise LoadingCancelledError("cancelled while backing up")
             progress(stage, done, total)
 
-        partial: Path | None = None
         try:
-            if target.exists() and (not target.is_dir() or any(target.iterdir())):
-                raise FolderNotEmptyError(f"{target} is not empty", name=str(target))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(dir=target.absolute().parent, prefix=".partial-"))
-            with snapshot(self._database, self._files, referenced) as (connection, pinned):
+            with (
+                made_whole(target) as partial,
+                snapshot(self._database, self._files, referenced) as (connection, pinned),
+            ):
                 copy_catalogue(
                     connection,
                     partial / "catalogue.db",
@@ -73,14 +71,14 @@ class Backups:
                     copy.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(pinned / digest, copy)
                     told("files", done, len(digests))
-            for name in ALSO:
-                if (self._folder / name).is_dir():
-                    shutil.copytree(self._folder / name, partial / name)
-            partial.chmod(0o755)
-            partial.replace(target)
+                copy_others(self._folder, partial)
         except OSError as error:
             raise storage_error(f"cannot write {target}", error) from error
-        finally:
-            if partial is not None:
-                shutil.rmtree(partial, ignore_errors=True)
         return Backup(str(target), len(digests))
+
+
+def copy_others(source: Path, target: Path) -> None:
+    """Copy what a data folder holds beside the catalogue and the files, and cannot make again."""
+    for name in _OTHERS:
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from knowledge_base.backups import ALSO
+from knowledge_base.backups import copy_others
 from knowledge_base.database import HEAD, Database, known_versions
-from knowledge_base.errors import FolderNotEmptyError, PackageError, PackageVersionError, storage_error
+from knowledge_base.errors import PackageError, PackageVersionError, storage_error
 from knowledge_base.files import FileStore
 from knowledge_base.integrity import Integrity
 from knowledge_base.package_files import Progress
+from knowledge_base.whole_folders import made_whole
 from loaders.errors import LoadingCancelledError
 
 _BLOCK = 1 << 20
@@ -47,37 +47,24 @@ def restore(
     """
     if not (backup / _CATALOGUE).is_file():
         raise PackageError(f"{backup} is no backup", finding="backup_missing", name=str(backup))
-    partial: Path | None = None
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise FolderNotEmptyError(f"{target} is not empty", name=str(target))
-        target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=target.absolute().parent, prefix=".partial-"))
-        # With what a process that had opened the backup has not moved into the catalogue yet.
-        for path in backup.glob(f"{_CATALOGUE}*"):
-            if path.name in {_CATALOGUE, f"{_CATALOGUE}-wal"}:
-                shutil.copyfile(path, partial / path.name)
-        _check_version(partial / _CATALOGUE)
-        source, copies = FileStore(backup / "files"), FileStore(partial / "files")
-        digests = sorted(path.name for path in (backup / "files").glob("??/*"))
-        for done, digest in enumerate(digests, 1):
-            if cancelled():
-                raise LoadingCancelledError("cancelled while restoring")
-            _copy_file(source.path(digest), copies.path(digest), digest)
-            progress("files", done, len(digests))
-        for name in ALSO:
-            if (backup / name).is_dir():
-                shutil.copytree(backup / name, partial / name)
-        _check(partial)
-        partial.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        partial.replace(target)
+        with made_whole(target) as partial:
+            # With what a process that had opened the backup has not moved into the catalogue yet.
+            for path in backup.glob(f"{_CATALOGUE}*"):
+                if path.name in {_CATALOGUE, f"{_CATALOGUE}-wal"}:
+                    shutil.copyfile(path, partial / path.name)
+            _check_version(partial / _CATALOGUE)
+            source, copies = FileStore(backup / "files"), FileStore(partial / "files")
+            digests = sorted(path.name for path in (backup / "files").glob("??/*"))
+            for done, digest in enumerate(digests, 1):
+                if cancelled():
+                    raise LoadingCancelledError("cancelled while restoring")
+                _copy_file(source.path(digest), copies.path(digest), digest)
+                progress("files", done, len(digests))
+            copy_others(backup, partial)
+            _check(partial)
     except OSError as error:
         raise storage_error(f"cannot restore to {target}", error) from error
-    finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
     return Restored(str(target), len(digests))
 
 
