@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from app.answering.answerer import QUOTE_MODEL, Answerer
 from app.answering.types import Answer, Event, Final, Mode, Turn
@@ -15,8 +15,33 @@ from vectorstore.base import AS_CALIBRATED, Weights
 
 if TYPE_CHECKING:
     import numpy as np
+    from typing_extensions import Unpack
 
     from models.embedder import Embedder
+
+
+class SearchOptions(TypedDict, total=False):
+    """How to search; what is left out is as the settings say."""
+
+    top_k: int | None
+    threshold: float | None
+    neighbours: bool | None
+    weights: Weights
+    document_ids: Collection[str] | None
+    """The documents to search in; all when None."""
+
+
+class AskOptions(TypedDict, total=False):
+    """How to answer; what is left out is as the settings say."""
+
+    history: Sequence[Turn]
+    """Earlier turns, oldest first."""
+    top_k: int | None
+    threshold: float | None
+    model: str | None
+    neighbours: bool | None
+    weights: Weights
+    mode: Mode
 
 
 class Questions:
@@ -28,26 +53,10 @@ class Questions:
         self.models = parts.models
 
     def search(
-        self,
-        query: str,
-        knowledge_bases: Sequence[str],
-        *,
-        top_k: int | None = None,
-        threshold: float | None = None,
-        document_ids: Collection[str] | None = None,
-        neighbours: bool | None = None,
-        weights: Weights = AS_CALIBRATED,
+        self, query: str, knowledge_bases: Sequence[str], **options: Unpack[SearchOptions]
     ) -> list[Hit]:
         """The best passages, best first."""
-        return self.retrieve(
-            query,
-            knowledge_bases,
-            top_k=top_k,
-            threshold=threshold,
-            document_ids=document_ids,
-            neighbours=neighbours,
-            weights=weights,
-        ).hits
+        return self.retrieve(query, knowledge_bases, **options).hits
 
     def retrieve(
         self,
@@ -72,31 +81,9 @@ class Questions:
             weights=weights,
         )
 
-    def ask(
-        self,
-        question: str,
-        knowledge_bases: Sequence[str],
-        *,
-        history: Sequence[Turn] = (),
-        top_k: int | None = None,
-        threshold: float | None = None,
-        model: str | None = None,
-        neighbours: bool | None = None,
-        weights: Weights = AS_CALIBRATED,
-        mode: Mode = "documents",
-    ) -> Answer:
+    def ask(self, question: str, knowledge_bases: Sequence[str], **options: Unpack[AskOptions]) -> Answer:
         """Answer a question at once."""
-        events = self.ask_stream(
-            question,
-            knowledge_bases,
-            history=history,
-            top_k=top_k,
-            threshold=threshold,
-            model=model,
-            neighbours=neighbours,
-            weights=weights,
-            mode=mode,
-        )
+        events = self.ask_stream(question, knowledge_bases, **options)
         return next(event.answer for event in events if isinstance(event, Final))
 
     def ask_stream(

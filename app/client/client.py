@@ -6,9 +6,9 @@ for each kind of failure (`app.client.errors`). One client may be used by severa
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 import httpx
 
@@ -20,8 +20,20 @@ from app.client.requests import Requests, given
 from app.client.sessions import Sessions
 from app.replies import Health, Readiness, SearchResponse
 
-Turns = Sequence[Mapping[str, str]]
-"""Earlier turns, `{"question", "answer"}` or `{"role", "content"}`, oldest first."""
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class AskOptions(TypedDict, total=False):
+    """How to answer; what is left out is as the service's settings say."""
+
+    history: Sequence[dict[str, str]]
+    """Earlier turns, `{"question", "answer"}` or `{"role", "content"}`, oldest first."""
+    session_id: str | None
+    top_k: int | None
+    threshold: float | None
+    model: str | None
+    mode: Literal["documents", "chat", "files"]
 
 
 class Client:
@@ -86,40 +98,22 @@ class Client:
         return SearchResponse.model_validate_json(reply.content).hits
 
     def ask(
-        self,
-        question: str,
-        knowledge_bases: Sequence[str] = (),
-        *,
-        history: Turns = (),
-        session_id: str | None = None,
-        top_k: int | None = None,
-        threshold: float | None = None,
-        model: str | None = None,
-        mode: Literal["documents", "chat", "files"] = "documents",
+        self, question: str, knowledge_bases: Sequence[str] = (), **options: Unpack[AskOptions]
     ) -> schemas.Answer:
         """The whole answer at once."""
-        body = _question(question, knowledge_bases, history, session_id, top_k, threshold, model, mode)
+        body = _question(question, knowledge_bases, options)
         return schemas.Answer.model_validate_json(
             self._requests.request("POST", "/api/ask", json=body).content
         )
 
     def ask_stream(
-        self,
-        question: str,
-        knowledge_bases: Sequence[str] = (),
-        *,
-        history: Turns = (),
-        session_id: str | None = None,
-        top_k: int | None = None,
-        threshold: float | None = None,
-        model: str | None = None,
-        mode: Literal["documents", "chat", "files"] = "documents",
+        self, question: str, knowledge_bases: Sequence[str] = (), **options: Unpack[AskOptions]
     ) -> Iterator[StreamEvent]:
         """The answer's events as they come, `Final` last.
 
         Closing the iterator early ends the answer. Raises the error that a stream breaks off with.
         """
-        body = _question(question, knowledge_bases, history, session_id, top_k, threshold, model, mode)
+        body = _question(question, knowledge_bases, options)
         with self._requests.lines("POST", "/api/ask", json={**body, "stream": True}) as lines:
             yield from read_events(lines)
 
@@ -128,23 +122,5 @@ class Client:
         return self._requests.request(method, path, **options)
 
 
-def _question(
-    question: str,
-    knowledge_bases: Sequence[str],
-    history: Turns,
-    session_id: str | None,
-    top_k: int | None,
-    threshold: float | None,
-    model: str | None,
-    mode: str,
-) -> dict[str, Any]:
-    return given(
-        question=question,
-        knowledge_bases=list(knowledge_bases),
-        history=[dict(turn) for turn in history],
-        session_id=session_id,
-        top_k=top_k,
-        threshold=threshold,
-        model=model,
-        mode=mode,
-    )
+def _question(question: str, knowledge_bases: Sequence[str], options: AskOptions) -> dict[str, Any]:
+    return given(question=question, knowledge_bases=list(knowledge_bases), **options)
