@@ -86,8 +86,9 @@ def replace_chunks(
     ids = [id for (id,) in connection.execute(stale) if id not in kept]
     for batch in batches(ids):
         connection.execute(delete(chunks).where(chunks.c.id.in_(batch)))
-    for values in added:
-        add_chunk(connection, values, new_vectors[values["search_hash"]], embedder=embedder)
+    if added:
+        stacked = np.stack([new_vectors[values["search_hash"]] for values in added])
+        add_chunks(connection, added, stacked, embedder=embedder)
 
 
 def add_chunk(connection: Connection, values: dict[str, Any], vector: np.ndarray, *, embedder: str) -> int:
