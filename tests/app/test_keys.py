@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
 from app.errors import NoKeyMadeError
 from app.http.application import create_app
 from app.service import Service
 from app.serving import check_guarded
+from knowledge_base.tables import api_keys
 from tests.app.conftest import HANDBOOK, SAMPLES, TRAVEL, MakeService, finished
 
 ClientOf = Callable[[Service], TestClient]
@@ -248,14 +250,16 @@ def test_a_key_holds_for_a_renamed_knowledge_base_and_not_for_a_new_one_of_its_n
     assert client.get("/api/knowledge-bases/旧名").status_code == 404
 
 
-def test_what_was_accepted_is_done_though_the_key_is_revoked_meanwhile(
+def test_what_was_accepted_is_done_and_hidden_when_the_key_loses_its_right_meanwhile(
     make_service: MakeService, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = make_service()
     service.create_knowledge_base("甲")
+    service.create_knowledge_base("乙")
     editor, secret = service.keys.create("editor", role="editor", names=["甲"])
-    _, other = service.keys.create("admin", role="admin")
-    client = client_of(service)
+    both, shared = service.keys.create("both", role="editor", names=["甲", "乙"])
+    client, admin = client_of(service), client_of(service)
+    admin.headers["Authorization"] = f"Bearer {service.keys.create('admin', role='admin')[1]}"
     begun, go_on = threading.Event(), threading.Event()
     commit = service._parts.catalogue.commit
 
@@ -268,16 +272,32 @@ def test_what_was_accepted_is_done_though_the_key_is_revoked_meanwhile(
     client.headers["Authorization"] = f"Bearer {secret}"
     file = {"files": (HANDBOOK, (SAMPLES / HANDBOOK).read_bytes())}
     job_id = client.post("/api/knowledge-bases/甲/documents", files=file).json()["job_id"]
+    client.headers["Authorization"] = f"Bearer {shared}"
+    text = {"files": ("年假.md", "年假为每年五天。".encode())}
+    of_both = client.post("/api/knowledge-bases/甲/documents", files=text).json()["job_id"]
     service.start()
     assert begun.wait(60)
     service.keys.revoke(editor.id)
-    go_on.set()
+    with service._parts.catalogue.database.write() as connection:
+        left = update(api_keys).where(api_keys.c.id == both.id)
+        connection.execute(left.values(knowledge_bases=[service.key("乙").id]))
+    service.keys.list()  # read anew, as it is within a second
+    for _ in range(2):  # in the middle of the job, and after it
+        for method, path in (("GET", ""), ("GET", "/events"), ("POST", "/cancel"), ("POST", "/retry")):
+            assert client.request(method, f"/api/jobs/{of_both}{path}").status_code == 404
+        assert client.get("/api/jobs").json() == {"jobs": []}
+        assert client.get("/api/knowledge-bases/甲/documents").status_code == 404
+        asked = {"query": "年假", "knowledge_bases": ["甲"]}
+        assert client.post("/api/search", json=asked).status_code == 404
+        go_on.set()
+        finished(admin, of_both)
+    client.headers["Authorization"] = f"Bearer {secret}"
     for method, address in (("GET", f"/api/jobs/{job_id}"), ("POST", f"/api/jobs/{job_id}/cancel")):
         assert client.request(method, address).status_code == 401
-    client.headers["Authorization"] = f"Bearer {other}"
-    job = finished(client, job_id)
-    assert (job["state"], job["documents"][0]["state"]) == ("done", "ready")
-    assert [info.name for info in service.documents("甲")] == [HANDBOOK]
+    for accepted in (job_id, of_both):
+        job = finished(admin, accepted)
+        assert (job["state"], job["documents"][0]["state"]) == ("done", "ready")
+    assert {info.name for info in service.documents("甲")} == {HANDBOOK, "年假.md"}
 
 
 def test_an_import_under_way_is_seen_by_who_sees_everything(
