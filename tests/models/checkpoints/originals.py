@@ -267,6 +267,24 @@ def ice_model() -> bytes:
     )
 
 
+@cache
+def whole_ice_model() -> bytes:
+    """That model with its control tokens where ChatGLM-6B has them, behind pieces that are never used."""
+    from sentencepiece.sentencepiece_model_pb2 import ModelProto
+
+    made = ModelProto.FromString(ice_model())
+    places = {"[MASK]": 130000, "[gMASK]": 130001, "[sMASK]": 130002, "<sop>": 130004, "<eop>": 130005}
+    for n, piece in enumerate(made.pieces):
+        if piece.piece in places:
+            piece.piece = f"⁂{n}"
+            piece.type = ModelProto.SentencePiece.UNUSED
+    at = {place: name for name, place in places.items()}
+    for n in range(len(made.pieces), 130006):
+        kind = ModelProto.SentencePiece.CONTROL if n in at else ModelProto.SentencePiece.UNUSED
+        made.pieces.add(piece=at.get(n, f"⁂{n}"), score=0.0, type=kind)
+    return bytes(made.SerializeToString())
+
+
 def _train(**options: Any) -> bytes:
     from sentencepiece import SentencePieceTrainer
 
