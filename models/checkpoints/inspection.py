@@ -16,6 +16,7 @@ from models.checkpoints.conversion import architecture, read_config
 from models.checkpoints.families import FAMILIES, is_original, read_tokenizer_config, recognise
 from models.checkpoints.gguf_header import read_gguf
 from models.checkpoints.memory import Needs, needs_of
+from models.checkpoints.ocr_folder import is_ocr_folder, ocr_name
 from models.checkpoints.registration import register
 from models.checkpoints.weights import TensorInfo, WeightFiles, is_pointer, read_json
 from models.errors import CheckpointError
@@ -87,12 +88,13 @@ def _inspect(folder: Path) -> Inspection:
     if (folder / "adapter_config.json").is_file():
         base = read_json(folder / "adapter_config.json").get("base_model_name_or_path")
         return Inspection("adapter", "adapter", str(base) if base else None, advice="adapter")
+    # Exported PaddleOCR models have a config.json of their own beside inference.yml.
+    if is_ocr_folder(folder):
+        return _ocr(folder)
     if not (folder / "config.json").is_file():
         files = sorted(folder.glob("*.gguf"))
         if files:
             return _gguf(files[0])
-        if any(folder.glob("inference.*")) or any(folder.glob("*_rec*.onnx")):
-            return Inspection("ocr", title=folder.name, advice="ocr")
     config = read_config(folder)
     if is_original(config):
         return _original(folder, config)
@@ -148,6 +150,15 @@ def _language_model(folder: Path, config: Mapping[str, Any], found: Inspection) 
     if not any((folder / name).is_file() for name in _TOKENIZERS):
         problems.append(Finding("tokenizer_missing", "there is no tokenizer", {"file": "tokenizer.json"}))
     return replace(found, findings=tuple(problems))
+
+
+def _ocr(folder: Path) -> Inspection:
+    found = Inspection("ocr", "native", folder.name, advice="ocr")
+    try:
+        found = replace(found, title=ocr_name(folder))
+    except CheckpointError as error:
+        return replace(found, findings=(_finding(error),))
+    return replace(found, bytes=sum(path.stat().st_size for path in folder.glob("inference.*")))
 
 
 def _original(folder: Path, config: Mapping[str, Any]) -> Inspection:
@@ -263,8 +274,13 @@ def _quantisation(config: Mapping[str, Any]) -> str | None:
 
 
 def _context(config: Mapping[str, Any]) -> int | None:
+    """Tokens at most: as the configuration says, or as its class has it where it says nothing."""
+    from transformers import CONFIG_MAPPING
+
+    kind = config.get("model_type")
     inner = config.get("text_config")
-    for part in (config, inner if isinstance(inner, dict) else {}):
+    silent = CONFIG_MAPPING[kind]().to_dict() if kind in CONFIG_MAPPING else {}
+    for part in (config, inner if isinstance(inner, dict) else {}, silent):
         for key in ("max_position_embeddings", "n_positions", "seq_length", "model_max_length"):
             if isinstance(part.get(key), int):
                 return int(part[key])

@@ -129,7 +129,7 @@ LLAMA = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "max_posi
             ["no_weights"],
         ),
         (None, {"adapter_config__json": {"base_model_name_or_path": "THUDM/x"}}, "adapter", "adapter", []),
-        (None, {"inference__yml": "a: b"}, "ocr", "ocr", []),
+        (None, {"inference__pdiparams": "a", "inference__yml": "a: b"}, "ocr", "repair", ["shard_missing"]),
         (None, {}, "unknown", "repair", ["no_config"]),
         (None, {"config__json": "{"}, "unknown", "repair", ["bad_json"]),
         (LLAMA, {"model__safetensors": POINTER.decode()}, "language_model", "repair", ["lfs_pointer"]),
@@ -194,6 +194,61 @@ def test_gguf_files(tmp_path: Path) -> None:
     cut = tmp_path / "cut.gguf"
     cut.write_bytes((tmp_path / "llama.gguf").read_bytes()[:60])
     assert codes(inspect(cut)) == ["damaged_weights"]
+
+
+def _ocr(folder: Path) -> Path:
+    """A model of one field, its graph, in a folder as PaddleOCR exports it."""
+    graph = b"\x08\x0a" + b"\x3a\x80\x01" + bytes(128)
+    _write(folder, None, inference__yml="Global:\n  model_name: PP-OCRv9_rec\n", config__json={"Global": {}})
+    (folder / "inference.onnx").write_bytes(graph)
+    return folder
+
+
+def test_a_folder_for_text_recognition(tmp_path: Path) -> None:
+    found = inspect(_ocr(tmp_path / "m"))
+    assert (found.kind, found.title, found.advice, codes(found)) == ("ocr", "PP-OCRv9_rec", "ocr", [])
+    assert found.bytes == 133 + 35
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "finding"),
+    [
+        ("inference.onnx", None, "shard_missing"),
+        ("inference.yml", None, "shard_missing"),
+        ("inference.yml", b"Global: {}", "damaged_weights"),
+        ("inference.onnx", b"", "damaged_weights"),
+        ("inference.onnx", b"\x08\x0a\x3a\x80\x01" + bytes(100), "damaged_weights"),
+        ("inference.onnx", b"\x08\x0a", "damaged_weights"),
+        ("inference.onnx", b"<html>not found</html>", "damaged_weights"),
+        ("inference.onnx", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "lfs_pointer"),
+    ],
+)
+def test_folders_for_text_recognition_that_are_not_whole(
+    file: str, content: bytes | None, finding: str, tmp_path: Path
+) -> None:
+    folder = _ocr(tmp_path / "m")
+    if content is None:
+        (folder / file).unlink()
+    else:
+        (folder / file).write_bytes(content)
+    found = inspect(folder)
+    assert (found.kind, found.advice, codes(found)) == ("ocr", "repair", [finding])
+
+
+@pytest.mark.parametrize(
+    ("config", "context"),
+    [
+        ({"model_type": "bert", "max_position_embeddings": 1024}, 1024),
+        ({"model_type": "bert"}, 512),
+        ({"model_type": "foreign"}, None),
+    ],
+)
+def test_context_of_a_configuration_that_may_be_silent(
+    config: dict[str, Any], context: int | None, tmp_path: Path
+) -> None:
+    config = {**config, "architectures": ["BertForSequenceClassification"]}
+    found = inspect(_write(tmp_path / "m", config))
+    assert (found.kind, found.context_length) == ("reranker", context)
 
 
 @pytest.mark.parametrize("key", [None, "quantization_bit"])
