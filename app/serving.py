@@ -32,6 +32,7 @@ def serve(
     import uvicorn
 
     from app.http.application import create_app
+    from app.http.connections import timed_heads
 
     settings = load_settings(arguments)
     configure(settings.logging)
@@ -57,6 +58,7 @@ def serve(
             timeout_graceful_shutdown=server.drain_seconds,
             # With uvicorn's 5 s, a busy machine closes connections in the very moment of their next request.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            http=timed_heads(settings.limits.header_seconds),
         )
     finally:
         service.close()

@@ -171,7 +171,13 @@ class LimitSettings(_Section):
     body_seconds: float = Field(
         60.0, gt=0, allow_inf_nan=False, description="how long a request may send nothing of its body"
     )
+    header_seconds: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="how long the head of a request may take to come"
+    )
     requests_per_minute: int = Field(3000, ge=1, description="requests of one key in a minute")
+    keys_tried_per_minute: int = Field(
+        60, ge=1, description="different keys that one address may try in a minute"
+    )
     generations: int = Field(32, ge=1, description="answers written at once")
     waiting_generations: int = Field(64, ge=0, description="answers that may wait for their turn")
     generation_wait_seconds: float = Field(

@@ -33,7 +33,10 @@ from models.registry import load_chat_model
 QUESTION = "Question: What is the capital of Japan?\nAnswer:"
 START_SECONDS = 120
 TOKENS = 48
-TEMPLATE = "{% for m in messages %}{{ m.content }}{% if not loop.last %}\n\n{% endif %}{% endfor %}"
+TEMPLATE = (
+    "{% for m in messages %}{{ m.content }}{% if not loop.last %}\n\n{% endif %}{% endfor %}"
+    "{% if messages | length > 1 %}\n答：{% endif %}"
+)
 """A base model has no template, and the server's own would be one that it was not taught."""
 
 

@@ -26,6 +26,7 @@ from app.http import (
 from app.http.authentication import KeyGuard
 from app.http.errors import handle_errors
 from app.http.generations import Generations
+from app.http.key_guesses import KeyGuesses
 from app.http.limits import RequestLimits
 from app.http.metrics import Metrics
 from app.http.origins import OriginGuard
@@ -68,13 +69,14 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
         waiting=limits.waiting_generations,
         patience=limits.generation_wait_seconds,
     )
+    app.state.key_guesses = KeyGuesses(service, per_minute=limits.keys_tried_per_minute)
     app.state.metrics = Metrics(service, app.state.generations)
     for module in _MODULES:
         app.include_router(module.router)
     handle_errors(app, settings)
     # The last one added is the first to see a request.
     app.add_middleware(RequestLimits, settings=settings)
-    app.add_middleware(KeyGuard, service=service)
+    app.add_middleware(KeyGuard, service=service, guesses=app.state.key_guesses)
     app.add_middleware(OriginGuard, service=service)
     if settings.server.allowed_origins:
         app.add_middleware(

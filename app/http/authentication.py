@@ -7,9 +7,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import KeyNeededError
+from app.errors import KeyNeededError, TooManyRequestsError
 from app.http.asking import set_access
 from app.http.errors import error_response
+from app.http.key_guesses import KeyGuesses
 from app.rights import EVERYTHING, Access
 from app.service import Service
 
@@ -28,6 +29,12 @@ def given_key(scope: Scope) -> str:
     return headers.get("x-api-key") or HTTPConnection(scope).cookies.get(COOKIE, "")
 
 
+def address_of(scope: Scope) -> str | None:
+    """The address of the client, as far as there is one."""
+    client = scope.get("client")
+    return client[0] if client else None
+
+
 def access_by(service: Service, secret: str) -> Access | None:
     """What a secret opens: everything, with or without one, as long as no key was made."""
     if not service.keys.needed():
@@ -39,23 +46,29 @@ def access_by(service: Service, secret: str) -> Access | None:
 class KeyGuard:
     """ASGI middleware that notes who asks, and turns away who has no key where one is needed."""
 
-    def __init__(self, app: ASGIApp, *, service: Service) -> None:
+    def __init__(self, app: ASGIApp, *, service: Service, guesses: KeyGuesses) -> None:
         self._app = app
         self._service = service
+        self._guesses = guesses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401, or show the login to a browser that wants the page."""
+        """Answer 401, 429 where too many keys are tried, or show the login to a browser."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
             return
-        access = access_by(self._service, given_key(scope))
+        refusal: Response | None = None
+        access = None
+        try:
+            access = self._guesses.access(address_of(scope), given_key(scope))
+        except TooManyRequestsError as error:
+            refusal = error_response(scope, error, self._service.settings)
         if access is not None:
             set_access(scope, access)
         elif not _is_open(scope["path"]):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 1008})
                 return
-            await self._turned_away(scope)(scope, receive, send)
+            await (refusal or self._turned_away(scope))(scope, receive, send)
             return
         await self._app(scope, receive, _uncached(send) if access and access.key_id else send)
 

@@ -7,8 +7,9 @@ import html
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from app.http.asking import wished_language
-from app.http.authentication import COOKIE, access_by, given_key
+from app.errors import TooManyRequestsError
+from app.http.asking import scope_access, wished_language
+from app.http.authentication import COOKIE, address_of
 from app.http.common import whole_service
 from app.messages import Language, translate
 
@@ -50,7 +51,7 @@ p {{ margin: 0 }} .wrong {{ color: #dc2626 }}
 @router.get("/login")
 def login_page(request: Request) -> Response:
     """Ask for the key, unless none is needed or the browser has one."""
-    if access_by(whole_service(request), given_key(request.scope)) is not None:
+    if scope_access(request.scope) is not None:
         return RedirectResponse("/", status_code=303)
     return _page(_language(request))
 
@@ -59,8 +60,12 @@ def login_page(request: Request) -> Response:
 def login(request: Request, key: str = Form("", max_length=200)) -> Response:
     """Keep the key in the browser, or ask again."""
     key = key.strip()
-    if access_by(whole_service(request), key) is None:
-        return _page(_language(request), wrong=True)
+    try:
+        access = request.app.state.key_guesses.access(address_of(request.scope), key)
+    except TooManyRequestsError as error:
+        return _page(_language(request), wrong="often", status=429, wait=error.details["retry_after"])
+    if access is None:
+        return _page(_language(request), wrong="wrong", status=401)
     response = RedirectResponse("/", status_code=303)
     response.set_cookie(
         COOKIE,
@@ -85,12 +90,16 @@ def _language(request: Request) -> Language:
     return wished_language(request.headers, whole_service(request).settings.language)
 
 
-def _page(language: Language, *, wrong: bool = False) -> HTMLResponse:
+def _page(
+    language: Language, *, wrong: str | None = None, status: int = 200, wait: int | None = None
+) -> HTMLResponse:
     texts = {
         name: html.escape(translate(f"login.{name}", language))
-        for name in ("title", "hint", "label", "button", "wrong")
+        for name in ("title", "hint", "label", "button")
     }
-    texts["wrong"] = f'<p class="wrong" role="alert">{texts["wrong"]}</p>' if wrong else ""
+    said = html.escape(translate(f"login.{wrong}", language, seconds=wait)) if wrong else ""
+    texts["wrong"] = f'<p class="wrong" role="alert">{said}</p>' if said else ""
+    headers = {"Retry-After": str(wait)} if wait else None
     return HTMLResponse(
-        _PAGE.format(tag=_LANGUAGE_TAGS[language], **texts), status_code=401 if wrong else 200
+        _PAGE.format(tag=_LANGUAGE_TAGS[language], **texts), status_code=status, headers=headers
     )

@@ -334,6 +334,10 @@ def test_a_conversation_is_invisible_to_another_key(make_service: MakeService, c
     admin = service.keys.create("all", role="admin")[1]
     client = client_of(service)
     session = client.post("/api/sessions", json={"title": "私"}, headers={"X-API-Key": first}).json()["id"]
+    own = {"question": "有什么？", "knowledge_bases": ["甲"], "session_id": session}
+    assert client.post("/api/ask", json=own, headers={"X-API-Key": first}).status_code == 200
+    kept = client.get(f"/api/sessions/{session}/messages", headers={"X-API-Key": first}).json()["messages"]
+    feedback = f"/api/sessions/{session}/messages/{kept[1]['id']}/feedback"
     for other in (second, admin):
         headers = {"X-API-Key": other}
         assert client.get("/api/sessions", headers=headers).json() == {"sessions": []}
@@ -343,8 +347,15 @@ def test_a_conversation_is_invisible_to_another_key(make_service: MakeService, c
             client.delete(f"/api/sessions/{session}", headers=headers),
             client.patch(f"/api/sessions/{session}", json={"title": "x"}, headers=headers),
             client.post("/api/ask", json=body, headers=headers),
+            client.get(f"/api/sessions/{session}/messages", headers=headers),
+            client.get(f"/api/sessions/{session}/export", headers=headers),
+            client.get(f"/api/sessions/{session}/export?format=markdown", headers=headers),
+            client.put(feedback, json={"rating": -1}, headers=headers),
+            client.get(f"/api/sessions/{session}/files", headers=headers),
         ):
             assert (reply.status_code, reply.json()["error"]["code"]) == (404, "session_not_found")
+    after = client.get(f"/api/sessions/{session}/messages", headers={"X-API-Key": first}).json()["messages"]
+    assert after == kept
     named = {"title": "x", "knowledge_bases": ["乙"]}
     service.create_knowledge_base("乙")
     assert client.post("/api/sessions", json=named, headers={"X-API-Key": first}).status_code == 404

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from app.errors import NoKeyMadeError
 from app.http.application import create_app
+from app.http.key_guesses import place_of
 from app.service import Service
 from app.serving import check_guarded
 from knowledge_base.tables import api_keys
@@ -365,3 +366,41 @@ def test_the_login_keeps_the_key_where_no_script_reads_it(
     assert client.get("/api/knowledge-bases").status_code == 200
     client.post("/logout", follow_redirects=False)
     assert client.get("/api/knowledge-bases").status_code == 401
+
+
+def test_an_address_tries_so_many_keys(make_service: MakeService, client_of: ClientOf) -> None:
+    """Who was let in before goes on; a key that is tried again tells nothing new and is not counted."""
+    service = make_service(limits={"keys_tried_per_minute": 3})
+    (_, used), (_, unused) = service.keys.create("used"), service.keys.create("unused")
+    client = client_of(service)
+
+    def status(secret: str, **headers: str) -> int:
+        return client.get("/api/jobs", headers={"X-API-Key": secret, **headers}).status_code
+
+    assert [status(each) for each in (used, "zw_1_a", "zw_1_b")] == [200, 401, 401]
+    assert [status(each) for each in ("zw_1_c", unused, "zw_1_b", used)] == [429, 429, 401, 200]
+    assert status("") == 401
+    refused = client.get("/api/jobs", headers={"X-API-Key": "zw_1_d"})
+    assert 1 <= int(refused.headers["Retry-After"]) <= 20
+    assert refused.json()["error"]["code"] == "too_many_requests"
+    # Neither the login nor a page that is open to all tells whether a key would open.
+    assert client.get("/login", headers={"X-API-Key": unused}, follow_redirects=False).status_code == 200
+    assert "Vary" not in client.get("/healthz", headers={"X-API-Key": unused}).headers
+    login = client.post("/login", data={"key": unused}, follow_redirects=False)
+    assert (login.status_code, "set-cookie" in login.headers) == (429, False)
+    assert login.headers["Retry-After"] in login.text
+    assert client.post("/login", data={"key": used}, follow_redirects=False).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("10.0.0.1", "10.0.0.1", True),
+        ("10.0.0.1", "10.0.0.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        (None, "", True),
+    ],
+)
+def test_what_counts_as_one_address(one: str | None, other: str | None, same: bool) -> None:
+    assert (place_of(one) == place_of(other)) is same
