@@ -63,7 +63,7 @@ def login(request: Request, key: str = Form("", max_length=200)) -> Response:
     try:
         access = request.app.state.key_guesses.access(address_of(request.scope), key)
     except TooManyRequestsError as error:
-        return _page(_language(request), wrong="often", status=429, wait=error.details["retry_after"])
+        return _page(_language(request), wrong="often", status=429, wait=str(error.details["retry_after"]))
     if access is None:
         return _page(_language(request), wrong="wrong", status=401)
     response = RedirectResponse("/", status_code=303)
@@ -91,7 +91,7 @@ def _language(request: Request) -> Language:
 
 
 def _page(
-    language: Language, *, wrong: str | None = None, status: int = 200, wait: int | None = None
+    language: Language, *, wrong: str | None = None, status: int = 200, wait: str | None = None
 ) -> HTMLResponse:
     texts = {
         name: html.escape(translate(f"login.{name}", language))
@@ -99,7 +99,7 @@ def _page(
     }
     said = html.escape(translate(f"login.{wrong}", language, seconds=wait)) if wrong else ""
     texts["wrong"] = f'<p class="wrong" role="alert">{said}</p>' if said else ""
-    headers = {"Retry-After": str(wait)} if wait else None
+    headers = {"Retry-After": wait} if wait else None
     return HTMLResponse(
         _PAGE.format(tag=_LANGUAGE_TAGS[language], **texts), status_code=status, headers=headers
     )
