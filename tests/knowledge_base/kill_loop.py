@@ -220,12 +220,18 @@ def damaged_backups(folder: Path) -> list[str]:
     return found
 
 
-def settle(service: Service) -> None:
-    """Wait until all jobs have ended."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+def settle(service: Service) -> bool:
+    """Wait until all jobs have ended, however slow the machine is; False when nothing moves any more."""
     tick = threading.Event()
-    while any(job.state in UNFINISHED for job in service.jobs()) and time.monotonic() < deadline:
+    before: object = None
+    deadline = 0.0
+    while under_way := [job for job in service.jobs() if job.state in UNFINISHED]:
+        if under_way != before:
+            before, deadline = under_way, time.monotonic() + SETTLE_SECONDS
+        elif time.monotonic() > deadline:
+            return False
         tick.wait(0.02)
+    return True
 
 
 def kill_once(
@@ -252,7 +258,9 @@ def kill_once(
     try:
         left = pages.watch(service, before)
         service.start()
-        settle(service)
+        if not settle(service):
+            stuck = [job for job in service.jobs() if job.state in UNFINISHED]
+            return [*wrong, f"jobs stand still: {stuck}"], pages.resumed
         service._tidy_up(set())
         wrong += [
             f"the {count} pages kept in {name[:8]} were not gone on with" for name, count in left.items()
