@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.pages.browser_id import new_cookie
 from app.pages.language import language_of
-from app.pages.scripts import head_html
+from app.pages.scripts import RUN, head_html
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -34,6 +34,7 @@ _HEADERS = [
     (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
+    (b"x-zhiwen-run", RUN.encode()),
 ]
 _CLOSED = re.compile(
     r"/gradio_api/(file|proxy|deep_link|info|openapi|runs|run-history|vibe|undo-vibe|dev|custom_component"

@@ -112,10 +112,31 @@
     bar.append(said, login);
     document.body.append(bar);
   };
+  // A service that was started anew knows nothing of this page: so the page starts anew too, where it
+  // was, and keeps what was being typed.
+  const restarted = () => {
+    try { sessionStorage.setItem('zhiwen-typed', document.querySelector('#zw-question textarea')?.value || ''); } catch { /* none */ }
+    location.reload();
+  };
+  const typeAgain = () => {
+    const box = document.querySelector('#zw-question textarea');
+    if (!box || box.dataset.again) return;
+    box.dataset.again = 'yes';
+    let typed = '';
+    try {
+      typed = sessionStorage.getItem('zhiwen-typed') || '';
+      sessionStorage.removeItem('zhiwen-typed');
+    } catch { /* none */ }
+    if (!typed) return;
+    box.value = typed;
+    box.dispatchEvent(new Event('input', { bubbles: true }));
+  };
   const plainFetch = window.fetch;
   window.fetch = async (...call) => {
     const answer = await plainFetch(...call);
+    const run = answer.headers.get('x-zhiwen-run');
     if (answer.status === 401) loggedOut();
+    else if (run && run !== page.run) restarted();
     return answer;
   };
 
@@ -208,7 +229,7 @@
   document.addEventListener('DOMContentLoaded', () => {
     applyTheme();
     new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ['class'] });
-    new MutationObserver(() => { followAnswer(); fillTexts(); showReaders(); keepOpened(); })
+    new MutationObserver(() => { followAnswer(); fillTexts(); showReaders(); keepOpened(); typeAgain(); })
       .observe(document.body, { childList: true, subtree: true });
     followAnswer();
     fillTexts();

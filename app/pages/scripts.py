@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from pathlib import Path
 
 from app.messages import LANGUAGES
@@ -41,11 +42,16 @@ IMPORT = "window.zhiwen.importing(element, (data) => trigger('act', data));"
 """The same for what `transfer.js` sends to the HTTP interface and fetches from it."""
 
 
+RUN = secrets.token_hex(8)
+"""Which run of the service a page is from; the headers of its answers say it too."""
+
+
 def head_html(language_setting: str) -> str:
     """What goes into the page's head: the style sheet and the script."""
     folder = Path(__file__).parent
     style = (folder / "page.css").read_text(encoding="utf-8")
     script = "".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
     texts = {language: {key: text(key, language) for key in _HEADER_TEXTS} for language in LANGUAGES}
-    constants = json.dumps({"cookie": LANGUAGE_COOKIE, "language": language_setting, "texts": texts})
+    facts = {"cookie": LANGUAGE_COOKIE, "language": language_setting, "run": RUN, "texts": texts}
+    constants = json.dumps(facts)
     return f"<style>{style}</style><script>window.zhiwenPage = {constants};\n{script}</script>"

@@ -51,7 +51,7 @@ class SearchTrial:
                 0, _MOST_WEIGHT, 1, step=0.1, label=label("search_keyword"), elem_id="zw-keyword"
             )
         with gr.Row():
-            self.apply = gr.Button(label("search_apply"), elem_id="zw-apply", scale=0, min_width=160)
+            self.apply = gr.Button(label("search_apply"), elem_id="zw-apply", scale=0, min_width=200)
             self.notice = gr.HTML(elem_id="zw-trial-notice", apply_default_css=False)
         self.hits = gr.HTML(js_on_load=ACTIONS, elem_id="zw-hits", apply_default_css=False)
 

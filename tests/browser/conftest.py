@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser.slow_model import SlowModel
+from tests.models.tiny_models import save_llama
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
@@ -33,23 +34,28 @@ ARGUMENTS = [
 ]
 WAIT_MS = 150_000
 """Models are converted and loaded meanwhile, on a machine that may have other things to do."""
+TINY = "小模型"
+"""The chat model that the server can load."""
 
 
 class Server:
     """`python webui.py` on a free port, with an empty data folder to start from."""
 
-    def __init__(self, folder: Path, model: SlowModel) -> None:
+    def __init__(self, folder: Path, model: SlowModel, *, models_dir: Path, tiny: Path | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}"
         self.data_dir = folder / "data"
         self._folder = folder
-        spec = {"kind": "openai", "model": "slow", "base_url": model.url}
+        models = {SlowModel.name: {"kind": "openai", "model": "slow", "base_url": model.url}}
+        if tiny is not None:
+            models[TINY] = {"kind": "transformers", "model": str(tiny)}
         self._environment = {
             **os.environ,
             "ZHIWEN_DATA_DIR": str(self.data_dir),
-            "ZHIWEN_ANSWERING__MODELS": json.dumps({SlowModel.name: spec}),
+            "ZHIWEN_MODELS_DIR": str(models_dir),
+            "ZHIWEN_ANSWERING__MODELS": json.dumps(models),
             "OMP_NUM_THREADS": "2",
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -110,9 +116,19 @@ def slow_model() -> Iterator[SlowModel]:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, slow_model: SlowModel) -> Iterator[Server]:
-    """One server for all tests, with the slow model beside the quoting default."""
-    running = Server(tmp_path_factory.mktemp("server"), slow_model)
+def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the servers keep the models that the first of them converts."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, slow_model: SlowModel, models_dir: Path
+) -> Iterator[Server]:
+    """One server for all tests, with the slow model and a tiny one beside the quoting default."""
+    tiny = save_llama(tmp_path_factory.mktemp("tiny"))
+    folder = tmp_path_factory.mktemp("server")
+    running = Server(folder, slow_model, models_dir=models_dir, tiny=tiny)
     try:
         running.start()
         yield running
@@ -150,13 +166,27 @@ def watch() -> Watch:
     return Watch()
 
 
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A fresh browser session of a Chinese user."""
+@pytest.fixture(scope="session")
+def warm_context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser that keeps Gradio's scripts from one test to the next."""
     context = browser.new_context(locale="zh-CN", viewport={"width": 1280, "height": 900})
     context.set_default_timeout(WAIT_MS)
     yield context
     context.close()
+
+
+@pytest.fixture
+def context(warm_context: BrowserContext, server: Server) -> Iterator[BrowserContext]:
+    """A browser session of a Chinese user that remembers nothing of other tests but scripts."""
+    yield warm_context
+    for page in warm_context.pages:
+        page.close()
+    warm_context.clear_cookies()
+    blank = warm_context.new_page()
+    warm_context.new_cdp_session(blank).send(
+        "Storage.clearDataForOrigin", {"origin": server.url, "storageTypes": "local_storage"}
+    )
+    blank.close()
 
 
 @pytest.fixture

@@ -354,8 +354,15 @@ def test_conversations_are_found_opened_renamed_deleted_and_outlive_a_restart(
 
     server.stop()
     server.start()
-    page.reload()
+    # The page starts anew by itself, with its conversation and with what was being typed.
+    box = page.locator("#zw-question textarea")
+    box.fill("部门备用金由谁保管？")
+    with page.expect_event("load"):
+        page.keyboard.press("Enter")
     expect(current.locator(".zw-answer")).to_contain_text("三千元")
+    expect(box).to_have_value("部门备用金由谁保管？")
+    page.keyboard.press("Enter")
+    expect(current.locator(".zw-answer")).to_contain_text("部门助理")
     expect(sessions).to_have_count(2)
     page.once("dialog", lambda dialog: dialog.accept())
     sessions.filter(has_text="钱的事").get_by_role("button", name="删除").click()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from app.client import Client
-from tests.browser.conftest import ROOT, WAIT_MS, Server, Watch
+from app.client.errors import KeyNeededError
+from knowledge_base.api_keys import ApiKeys
+from knowledge_base.catalogue import Catalogue
+from knowledge_base.database import Database
+from tests.browser.conftest import WAIT_MS, Server, Watch
 from tests.browser.slow_model import SlowModel
 
 if TYPE_CHECKING:
@@ -46,9 +48,9 @@ def test_the_description_needs_nothing_from_outside(
 
 
 @pytest.fixture
-def guarded(tmp_path: Path, slow_model: SlowModel) -> Iterator[Server]:
+def guarded(tmp_path: Path, slow_model: SlowModel, models_dir: Path) -> Iterator[Server]:
     """A server of its own: once there is a key, it lets nobody in without one."""
-    running = Server(tmp_path, slow_model)
+    running = Server(tmp_path, slow_model, models_dir=models_dir)
     try:
         running.start()
         yield running
@@ -56,16 +58,14 @@ def guarded(tmp_path: Path, slow_model: SlowModel) -> Iterator[Server]:
         running.stop()
 
 
-def _key(server: Server, role: str) -> str:
-    """A key for the knowledge base `OWN`, made on the command line beside the running server."""
-    command = [sys.executable, "-m", "app", "--data-dir", str(server.data_dir), "keys", "create", role]
-    made = subprocess.run(  # noqa: S603 - our own program
-        [*command, "--role", role, "--kb", OWN, "--json"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    return str(json.loads(made.stdout)["key"])
+@contextmanager
+def _keys(server: Server) -> Iterator[ApiKeys]:
+    """The keys, beside the running server."""
+    database = Database(server.data_dir / "catalogue.db")
+    try:
+        yield ApiKeys(Catalogue(database))
+    finally:
+        database.close()
 
 
 def _logged_in(browser: Browser, server: Server, key: str) -> Page:
@@ -100,7 +100,9 @@ def test_a_reader_sees_its_own_and_an_editor_uploads(
     with Client(guarded.url) as client:
         for name in (OWN, OTHER):
             client.knowledge_bases.create(name)
-    reader, editor = _key(guarded, "reader"), _key(guarded, "editor")
+    with _keys(guarded) as keys:
+        _, reader = keys.create("reader", role="reader", names=[OWN])
+        ended, editor = keys.create("editor", role="editor", names=[OWN])
     file = tmp_path / "年假.md"
     file.write_text("# 年假\n\n员工累计工作满一年的，年假为五天。\n", encoding="utf-8")
 
@@ -117,6 +119,17 @@ def test_a_reader_sees_its_own_and_an_editor_uploads(
     page.set_input_files("#zw-upload input[multiple]", str(file))
     page.locator("#zw-progress [data-job=done]").wait_for()
     expect(page.locator("#zw-documents tbody tr")).to_contain_text("年假.md")
+
+    # A key that ends in mid-session is said, with the way back in.
+    with _keys(guarded) as keys:
+        keys.revoke(ended.id)
+    with Client(guarded.url, key=editor) as client, pytest.raises(KeyNeededError):
+        while True:  # another process hears of it within a second
+            client.knowledge_bases.list()
+    page.get_by_role("tab", name="对话").click()
+    expect(page.get_by_role("alert").filter(has_text="密钥已停用或到期")).to_be_visible()
+    page.get_by_role("link", name="去登录").click()
+    expect(page.locator("#key")).to_be_visible()
     page.context.close()
     with Client(guarded.url, key=reader) as client:
         assert [each.name for each in client.knowledge_bases.documents(OWN)] == ["年假.md"]

@@ -60,7 +60,10 @@ def test_folders_zips_and_dropped_files_come_in(page: Page, watch: Watch, tmp_pa
           return data;
         }"""
     )
+    page.dispatch_event("#zw-upload .zw-drop", "dragover", {"dataTransfer": carried})
+    expect(page.locator("#zw-upload .zw-drop.over")).to_be_visible()
     page.dispatch_event("#zw-upload .zw-drop", "drop", {"dataTransfer": carried})
+    expect(page.locator("#zw-upload .zw-drop.over")).to_have_count(0)
     expect(_rows(page)).to_have_count(4)
     page.locator("#zw-documents-search").locator("input, textarea").fill("拖入")
     expect(_rows(page)).to_have_count(1)

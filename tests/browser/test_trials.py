@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.actions import ask, document, make_library, open_chat, upload
-from tests.browser.conftest import Watch
+from tests.browser.conftest import TINY, Watch
 from tests.browser.slow_model import SlowModel
 
 if TYPE_CHECKING:
@@ -135,6 +135,14 @@ def test_models_and_system_tell_what_there_is(
     model = page.locator(f'#zw-models tr[data-model="{slow_model.name}"]')
     expect(model).to_contain_text("openai")
     expect(page.locator("#zw-other-models")).to_contain_text("384 维")
+    tiny = page.locator(f'#zw-models tr[data-model="{TINY}"]')
+    expect(tiny.locator(".zw-state")).to_have_text("未加载")
+    tiny.get_by_role("button", name="加载").click()
+    expect(tiny.locator(".zw-state")).to_contain_text("已加载")
+    expect(tiny.locator("td").nth(1)).to_contain_text("B")
+    tiny.get_by_role("button", name="卸载").click()
+    expect(tiny.locator(".zw-state")).to_have_text("未加载")
+    expect(page.locator("#zw-models-notice")).to_contain_text("内存已释放")
     model.get_by_role("button", name="用于对话").click()
     expect(page.locator("#zw-models-notice")).to_contain_text(slow_model.name)
     slow_model.release.set()
