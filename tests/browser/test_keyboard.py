@@ -101,9 +101,8 @@ def test_asking_citing_stopping_and_switching_by_keyboard(
 
     slow_model.release.clear()
     _press(page, "Shift+Tab", lambda focus: focus["area"] == "zw-choices")  # the last of them: the model
-    page.keyboard.press("ArrowDown")
     page.get_by_role("option", name=slow_model.name).wait_for()
-    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")  # to the one after the present
     page.keyboard.press("Enter")
     expect(page.locator("#zw-model input")).to_have_value(slow_model.name)
     _press(page, "Shift+Tab", lambda focus: focus["area"] == "zw-side" and "zw-new" in focus["kind"])
