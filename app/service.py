@@ -92,7 +92,7 @@ class Service(Questions):
             others={"rebuild": self._rebuild, "rollback": self._roll_back, IMPORT: self.import_jobs.work},
         )
         self._runner.start()
-        threading.Thread(target=self._open_indexes, name="open-indexes", daemon=True).start()
+        threading.Thread(target=self._open_indexes, name="open-indexes", daemon=False).start()
 
     def warm_up(self) -> None:
         """Load what the first question needs, so that nobody waits for it."""

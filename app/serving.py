@@ -45,7 +45,8 @@ def serve(
         check_guarded(service, address)
         service.start()
         application = create_app(service, pages=pages)
-        threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=True).start()
+        # Not a daemon: one that comes back from native code while Python ends takes the process down.
+        threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=False).start()
         logger.info("知问 Zhiwen: http://%s:%d", address, number)
         uvicorn.run(
             application,

@@ -50,7 +50,7 @@ class Machine:
     def runs(self, needs: Needs) -> tuple[str, str] | None:
         """Where a model runs, "gpu" or "cpu", and in which precision at most; None when nowhere.
 
-        Fewer bits need a card: the libraries for them are made for cards.
+        Fewer bits are proposed for a card only; on a processor they have to be asked for.
         """
         free = max((gpu.free for gpu in self.gpus), default=0)
         for precision in ("bfloat16", "int8", "int4"):

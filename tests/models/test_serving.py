@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from langchain_core.messages import BaseMessage, HumanMessage
 
@@ -26,6 +28,15 @@ QUESTIONS = ["你好", "年假五天吗", "我们知道一二三四五", "问"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_llama(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections(folder: Path) -> Iterator[None]:
+    """Unloading collects garbage, which takes seconds where all of torch is looked through each time."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -147,6 +158,23 @@ def test_after_running_out_of_memory_the_next_request_works(
         chat.invoke("你好")
     monkeypatch.setattr(type(model), "forward", forward)
     assert chat.invoke("你好").content
+
+
+def test_unloading_gives_the_memory_back(tmp_path: Path) -> None:
+    """A hundred megabytes of weights come and go, twice."""
+    folder = save_llama(tmp_path, hidden=1024, layers=3)
+    weights = (folder / "model.safetensors").stat().st_size
+    chat = TransformersChatModel(folder=folder, device="cpu", max_tokens=2, concurrency=1)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    loaded = []
+    for _ in range(2):
+        chat.invoke("你好")
+        loaded.append(process.memory_info().rss - before)
+        chat.unload()
+    assert weights > 100 << 20
+    assert min(loaded) > weights // 2
+    assert process.memory_info().rss - before < weights // 2
 
 
 def test_which_errors_are_a_lack_of_memory() -> None:
