@@ -25,7 +25,7 @@ from models.registry import load_embedder
 from vectorstore import calibration
 from vectorstore.background import Background
 from vectorstore.calibration import Calibration
-from vectorstore.evidence import EVIDENCE, UNSURE, SentenceEvidence
+from vectorstore.evidence import EVIDENCE, UNSURE, Asked, SentenceEvidence, evidence_parts
 from vectorstore.fitting import Candidates, Score, lowest, scale, tell_apart
 
 
@@ -38,15 +38,16 @@ def with_sentences(
     """The candidates with `EVIDENCE` for parts; `ids` are the chunks that they are."""
     first = Calibration.default()
     weights = np.array([first.weights[name] for name in calibration.PARTS])
-    sentences = [
-        np.stack([vectors[chunk[start:end]] for start, end in split_sentences(chunk)])
-        for chunk in data.chunks
-    ]
+    sentences = [[chunk[start:end] for start, end in split_sentences(chunk)] for chunk in data.chunks]
     made = []
-    for one, chunks, vector in zip(found, ids, data.question_vectors, strict=True):
-        logits = one.parts @ weights + first.intercept
-        nearest = [(sentences[chunk] @ vector).max() for chunk in chunks]
-        made.append(replace(one, parts=np.column_stack([logits, nearest, one.parts[:, 0]])))
+    for one, chunks, question, vector in zip(found, ids, data.questions, data.question_vectors, strict=True):
+        asked, parts = Asked.of(question), []
+        for chunk, row in zip(chunks, one.parts, strict=True):
+            closest = [sentences[chunk][number] for number in asked.closest(sentences[chunk])]
+            cosines = np.array([vectors[sentence] @ vector for sentence in closest])
+            missing = asked.missing_names(data.chunks[chunk])
+            parts.append(evidence_parts(float(row @ weights + first.intercept), row[0], cosines, missing))
+        made.append(replace(one, parts=np.array(parts)))
     return made
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from models.embedder import Embedder
-from vectorstore.evidence import SentenceEvidence
+from vectorstore.evidence import Asked, SentenceEvidence
 
 KEPT = 20_000
 """Sentences whose vectors are kept, about 30 MB of 384 dimensions."""
@@ -27,22 +27,30 @@ class SecondLook:
         self._lock = threading.Lock()
 
     def __call__(
-        self, hits: Sequence[Hit], vector: np.ndarray, embedder: Embedder, evidence: SentenceEvidence
+        self,
+        query: str,
+        hits: Sequence[Hit],
+        vector: np.ndarray,
+        embedder: Embedder,
+        evidence: SentenceEvidence,
     ) -> list[Hit]:
         """The hits in their order, those with a new score for which `evidence` wants their sentences.
 
-        `vector` is the question's, shape (dimension,), unit length. What a hit's score becomes depends
+        `vector` is the query's, shape (dimension,), unit length. What a hit's score becomes depends
         on the question and its own text alone, whatever else was found.
         """
-        sentences = {hit.chunk_id: _sentences(hit) for hit in hits if evidence.wanted(hit.score)}
-        if not sentences:
+        unsure = [hit for hit in hits if evidence.wanted(hit.score)]
+        if not unsure:
             return list(hits)
+        asked = Asked.of(query)
+        sentences = {hit.chunk_id: _sentences(hit, asked) for hit in unsure}
         vectors = self._embedded(dict.fromkeys(s for found in sentences.values() for s in found), embedder)
         weighed = []
         for hit in hits:
             if found := sentences.get(hit.chunk_id):
                 cosines = np.array([vectors[sentence] @ vector for sentence in found])
-                hit = replace(hit, score=evidence.relevance(hit.score, hit.dense_score, cosines))
+                missing = asked.missing_names(_named(hit))
+                hit = replace(hit, score=evidence.relevance(hit.score, hit.dense_score, cosines, missing))
             weighed.append(hit)
         return weighed
 
@@ -62,9 +70,18 @@ class SecondLook:
         return known
 
 
-def _sentences(hit: Hit) -> list[str]:
-    """The sentences of what the hit was found by, as `Chunk.search_text` puts it together."""
-    text = hit.question or "\n".join(
-        part for part in (" > ".join(hit.heading_path), hit.header, hit.text) if part
-    )
-    return [text[start:end] for start, end in split_sentences(text)]
+def _sentences(hit: Hit, asked: Asked) -> list[str]:
+    """Those sentences of what the hit was found by that are close to the question."""
+    text = hit.question or _with_context(hit)
+    sentences = [text[start:end] for start, end in split_sentences(text)]
+    return [sentences[number] for number in asked.closest(sentences)]
+
+
+def _with_context(hit: Hit) -> str:
+    """The text as `Chunk.search_text` puts it together."""
+    return "\n".join(part for part in (" > ".join(hit.heading_path), hit.header, hit.text) if part)
+
+
+def _named(hit: Hit) -> str:
+    """Where the names of a question may stand: a regulation need not name itself in each of its articles."""
+    return "\n".join((hit.document, hit.question, _with_context(hit)))

@@ -142,7 +142,7 @@ class Retriever:
                 }
             )
             if evidence:
-                hits = self._second_look(hits, vector, embedders[key], evidence)
+                hits = self._second_look(query, hits, vector, embedders[key], evidence)
             found += [hit for hit in hits if hit.score >= least]
             unreadable += missing
         # Ties are broken by age so that the same question always gets the same order.

@@ -13,12 +13,12 @@ from collections.abc import Collection, Mapping, Sequence
 from app.answering.question_type import QuestionType, candidates, classify
 from app.answering.sentences import CELLS, Sentence, content_terms
 from vectorstore.chinese import fold
+from vectorstore.evidence import quoted_names
 
 _CLAUSE = re.compile(r"[^,、:;。!?()]+")
 _REFERS_BACK = re.compile(
     r"[他她它其该此这那本并]|同年|后来|当时|之后|随后|同时|\b(?:he|she|it|they|this|these|his|her|its)\b"
 )
-_QUOTED = re.compile(r"[《「“『\"]([^》」”』\"]{1,20})[》」”』\"]")
 _QUANTITY = rf"[0-9{'一二三四五六七八九十百千万亿半两数多余%'}]\s*"
 _IDENTIFIER = re.compile(r"(?<![a-z0-9])[a-z]{1,10}[- ]?[0-9]{1,6}[a-z]{0,2}(?![a-z0-9])")
 """A model, version or form number, such as sg-200, v4.3 or hr07, in folded text."""
@@ -36,7 +36,7 @@ class Question:
         asked = self.folded[self.type.start : self.type.end]
         rest = self.folded[: self.type.start] + "\n" + self.folded[self.type.end :]
         self.terms = content_terms(rest) - (content_terms(asked) - content_terms(rest))
-        self.quoted = [found[1] for found in _QUOTED.finditer(self.folded)]
+        self.quoted = quoted_names(self.folded)
 
     def distance(self, term: str) -> int:
         """Characters between a term and the interrogative, at its nearest occurrence."""

@@ -51,7 +51,7 @@ class EvaluationTrial:
         with gr.Row():
             self.thresholds = self._field("thresholds", label)
             self.top_ks = self._field("top_ks", label)
-            self.weights = self._field("weights", label)
+            self.weights = self._field("weights", label, info=label("weights_info"))
             self.splitters = self._field("splitters", label)
             self.hold_out = gr.Slider(
                 0, 0.9, 0, step=0.1, label=label("hold_out"), elem_id="zw-hold-out", min_width=160
@@ -65,10 +65,11 @@ class EvaluationTrial:
         self.timer = gr.Timer(_POLL_SECONDS, active=False)
 
     @staticmethod
-    def _field(name: str, label: gr.I18n) -> gr.Textbox:
+    def _field(name: str, label: gr.I18n, *, info: Any = None) -> gr.Textbox:
         return gr.Textbox(
             label=label(name),
             placeholder=label(f"{name}_hint"),
+            info=info,
             max_lines=1,
             min_width=160,
             elem_id=f"zw-{name}",

@@ -20,12 +20,19 @@ _SHORT = 50
 """Characters below which a chunk says little by itself."""
 
 
-def hits_html(hits: Sequence[Hit], query: str, threshold: float, language: Language) -> str:
-    """Hits with what their scores are made of; those below the threshold in grey."""
+def hits_html(
+    hits: Sequence[Hit], query: str, threshold: float, language: Language, *, weighted: bool = False
+) -> str:
+    """Hits with what their scores are made of; those below the threshold in grey.
+
+    `weighted` says that other weights than the calibrated ones were tried, and what they leave out.
+    """
     if not hits:
         return f'<p class="zw-empty">{escape(text("search_none", language))}</p>'
     used = sum(hit.score >= threshold for hit in hits)
     note = text("search_threshold", language, threshold=f"{threshold:.2f}", used=used, total=len(hits))
+    if weighted:
+        note += text("search_weighted", language)
     items = "".join(_hit(hit, number, query, threshold, language) for number, hit in enumerate(hits, start=1))
     return f'<p class="zw-faint" role="status">{escape(note)}</p><ol class="zw-hits">{items}</ol>'
 

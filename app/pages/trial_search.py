@@ -14,6 +14,7 @@ from app.pages.scripts import ACTIONS
 from app.pages.texts import text
 from app.pages.trial_html import hits_html
 from app.pages.tuning import Tuning, tuning_html
+from vectorstore.base import AS_CALIBRATED
 
 if TYPE_CHECKING:
     from app.service import Service
@@ -95,7 +96,7 @@ class SearchTrial:
             hits = self._service.search(query, names, top_k=int(top_k), threshold=0.0, weights=weights)
         except KNOWN as error:
             return notice_html(error, language)
-        return hits_html(hits, query, threshold, language)
+        return hits_html(hits, query, threshold, language, weighted=weights != AS_CALIBRATED)
 
     def _apply(
         self, top_k: int, threshold: float, dense: float, keyword: float, request: gr.Request

@@ -246,6 +246,8 @@ def test_hits_below_the_threshold_are_marked() -> None:
     assert html.count("低于阈值") == 1
     assert "2 个中有 1 个" in html
     assert html.count('关键词 <b>0.40</b><i><i style="width:40%"></i></i>') == 2
+    assert "逐句细看" not in html
+    assert "不再逐句细看" in trial_html.hits_html(hits, "文？", 0.5, "zh", weighted=True)
     _assert_inert(html)
 
 

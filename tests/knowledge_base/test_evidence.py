@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,15 +13,17 @@ from knowledge_base.retrieval import Retriever
 from knowledge_base.types import Hit
 from tests.knowledge_base.doubles import BigramEmbedder, Home
 from vectorstore import evidence
-from vectorstore.evidence import SentenceEvidence
+from vectorstore.evidence import EVIDENCE, SentenceEvidence
 
 QUERY = "报销单据何时截止"
-NEAREST = SentenceEvidence(weights={"relevance": 0.0, "nearest": 10.0, "cosine": 0.0}, intercept=-5.0)
+NEAREST = SentenceEvidence(weights={**dict.fromkeys(EVIDENCE, 0.0), "nearest": 10.0}, intercept=-5.0)
 """Goes by the nearest sentence alone."""
+NAMED = SentenceEvidence(weights={**dict.fromkeys(EVIDENCE, 0.0), "missing_names": -4.0}, intercept=2.0)
+"""Goes by the names that the question quotes."""
 
 
-def _hit(number: int, score: float, text: str, **more: str) -> Hit:
-    return Hit(score, 0.5, 0.5, "制度", "a.md", "a", number, None, text, **more)  # type: ignore[arg-type]
+def _hit(number: int, score: float, text: str, **more: Any) -> Hit:
+    return Hit(score, 0.5, 0.5, "制度", "a.md", "a", number, None, text, **more)
 
 
 def _relevance(embedder: BigramEmbedder, *sentences: str) -> float:
@@ -36,7 +41,7 @@ def test_hits_that_are_unsure_are_weighed_by_their_nearest_sentence() -> None:
         _hit(4, 0.05, "报销单据何时截止"),
         _hit(5, 0.5, ""),
     ]
-    weighed = SecondLook()(hits, embedder.encode_query(QUERY), embedder, NEAREST)
+    weighed = SecondLook()(QUERY, hits, embedder.encode_query(QUERY), embedder, NEAREST)
     assert [hit.chunk_id for hit in weighed] == [1, 2, 3, 4, 5]
     scores = [hit.score for hit in weighed]
     expected = [
@@ -56,13 +61,34 @@ def test_no_sentence_is_embedded_twice() -> None:
 
     def embedded(text: str) -> list[str]:
         embedder.embedded.clear()
-        look([_hit(1, 0.5, text)], vector, embedder, NEAREST)
+        look(QUERY, [_hit(1, 0.5, text)], vector, embedder, NEAREST)
         return list(embedder.embedded)
 
     assert embedded("甲一。乙二。甲一。") == ["甲一。", "乙二。"]
     assert embedded("乙二。丙三。") == ["丙三。"]
     assert embedded("乙二。") == []
     assert embedded("甲一。") == ["甲一。"], "the oldest is forgotten"
+
+
+def test_only_the_sentences_with_most_of_the_question_are_embedded() -> None:
+    embedder = BigramEmbedder()
+    text = "午休一小时。报销须有单据。单据交给前台。请勿吸烟。报销单据二十五日截止。访客登记。"
+    (hit,) = SecondLook()(QUERY, [_hit(1, 0.5, text)], embedder.encode_query(QUERY), embedder, NEAREST)
+    assert embedder.embedded == ["报销须有单据。", "单据交给前台。", "报销单据二十五日截止。"]
+    assert hit.score == pytest.approx(_relevance(embedder, *embedder.embedded[:3]))
+
+
+def test_a_passage_that_never_names_what_was_asked_about_weighs_less() -> None:
+    query = "《差旅辦法》和「报销细则」何时生效？"
+    hits = [
+        _hit(1, 0.5, "差旅办法与报销细则下月生效。"),
+        _hit(2, 0.5, "下月生效。", heading_path=("报销细则",)),
+        replace(_hit(3, 0.5, "下月生效。"), document="差旅办法.docx"),
+        _hit(4, 0.5, "下月生效。"),
+    ]
+    embedder = BigramEmbedder()
+    scores = [hit.score for hit in SecondLook()(query, hits, embedder.encode_query(query), embedder, NAMED)]
+    assert scores == pytest.approx([1 / (1 + np.exp(-logit)) for logit in (2, 0, 0, -2)])
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ from vectorstore.background import Background
 from vectorstore.calibration import PARTS, Calibration, Calibrations
 from vectorstore.chinese import fold, terms
 from vectorstore.errors import IndexFilesError
-from vectorstore.evidence import SentenceEvidence
+from vectorstore.evidence import Asked, SentenceEvidence
 
 share = st.floats(0, 1)
+WEIGHTS = {"relevance": 1.0, "nearest": 2.0, "second": 1.0, "cosine": -2.0, "missing_names": -3.0}
 
 
 @given(st.lists(share, min_size=len(PARTS), max_size=len(PARTS)))
@@ -57,17 +58,29 @@ def test_calibration_file(tmp_path: Path) -> None:
 
 
 def test_what_sentences_change() -> None:
-    evidence = SentenceEvidence(weights={"relevance": 1.0, "nearest": 2.0, "cosine": -2.0}, intercept=0.5)
-    assert [evidence.wanted(relevance) for relevance in (0.0, 0.1, 0.11, 0.89, 0.9, 1.0)] == [
+    evidence = SentenceEvidence(weights=WEIGHTS, intercept=0.5)
+    assert [evidence.wanted(relevance) for relevance in (0.0, 0.05, 0.06, 0.94, 0.95, 1.0)] == [
         *(False, False, True),
         *(True, False, False),
     ]
-    assert evidence.relevance(0.5, 0.75, np.array([0.5, 0.25])) == pytest.approx(0.5)
-    assert evidence.relevance(0.8, 0.5, np.array([0.25, 0.5])) == pytest.approx(4 / (4 + np.exp(-0.5)))
+    assert evidence.relevance(0.5, 0.75, np.array([0.5]), 0.0) == pytest.approx(1 / (1 + np.exp(-0.5)))
+    found = evidence.relevance(0.8, 0.5, np.array([0.125, 0.5, 0.25]), 0.5)
+    assert found == pytest.approx(4 / (4 + np.exp(0.75)))
+
+
+def test_what_is_looked_at_again() -> None:
+    asked = Asked.of("《差旅辦法》规定的住宿标准是多少？")
+    assert asked.names == ("差旅办法",)
+    assert asked.missing_names("依差旅辦法办理") == 0.0
+    assert asked.missing_names("依规定办理") == 1.0
+    sentences = ["住宿在外。", "交通自理。", "住宿标准见附表。", "食宿自理。", "差旅办法另有规定。"]
+    assert asked.closest(sentences) == [0, 2, 4]
+    assert asked.closest(sentences[:2]) == [0, 1]
+    assert Asked.of("怎么办？").missing_names("") == 0.0
 
 
 def test_a_calibration_keeps_what_sentences_change(tmp_path: Path) -> None:
-    evidence = SentenceEvidence(weights={"relevance": 1.0, "nearest": 2.0, "cosine": -2.0}, intercept=0.5)
+    evidence = SentenceEvidence(weights=WEIGHTS, intercept=0.5)
     calibration = Calibration(
         weights=dict.fromkeys(PARTS, 0.25), intercept=-1.5, threshold=0.4, sentences=evidence
     )
