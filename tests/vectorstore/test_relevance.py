@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from vectorstore import lexical, occurrences
@@ -18,7 +18,6 @@ share = st.floats(0, 1)
 WEIGHTS = {"relevance": 1.0, "nearest": 2.0, "second": 1.0, "cosine": -2.0, "missing_names": -3.0}
 
 
-@settings(deadline=None)  # the first example reads the files
 @given(st.lists(share, min_size=len(PARTS), max_size=len(PARTS)))
 def test_a_relevance_is_a_share(parts: list[float]) -> None:
     for calibration in (Calibration.default(), Calibration.words()):
