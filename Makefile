@@ -13,7 +13,11 @@ IMAGE_BUILD ?= docker build --tag $(IMAGE) .
 IMAGE_RUN ?= docker run --rm --interactive --network none $(IMAGE)
 BUNDLE ?= dist/zhiwen-bundle
 
-.PHONY: run api test check format browser-test image image-test bundle clean
+# Each worker holds models of its own, up to 2 GB.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
+
+.PHONY: run api fast test check format browser-test image image-test bundle clean
 
 run: $(VENV)/.installed
 	$(BIN)/python -m app ingest $(KB) knowledge_base/samples
@@ -39,8 +43,13 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# What to run while working: under three minutes on two cores.
+fast: check
+	$(PYTEST) -m "not slow and not browser"
+
 test: check
-	$(BIN)/python -m pytest
+	$(PYTEST) -m "not browser"
+	$(BIN)/python -m pytest -m browser tests/browser
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

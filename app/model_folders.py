@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from models.checkpoints.inspection import Inspection
     from models.checkpoints.memory import Machine
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True, slots=True)
 class FolderReport:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from app.cli.output import Output, output_options
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group()

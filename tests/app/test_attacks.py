@@ -22,7 +22,7 @@ from tests.app.attacks import INJECTED, KB, Attack
 from tests.app.conftest import MakeService
 from tests.app.live import serving
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 SECRET = "the-secret-beside-the-data-folder"
 _READ_BEFORE_REFUSED = 1 << 16

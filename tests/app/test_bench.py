@@ -23,6 +23,8 @@ from app.bench.tables import exponents, markdown, misses
 from app.cli.main import main
 from models.embedder import Embedder
 
+pytestmark = pytest.mark.slow
+
 
 def unit(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)

@@ -20,6 +20,8 @@ from app.settings import load_settings
 from models.embedder import Embedder
 from tests.app.conftest import HANDBOOK, KB, MANUAL
 
+pytestmark = pytest.mark.slow
+
 PASSAGES = {
     "北极熊生活在北极圈内，主要以海豹为食，成年雄性体重可达六百公斤。": [("北极熊主要吃什么？", "海豹")],
     "长城始建于春秋战国时期，明长城东起鸭绿江，西至嘉峪关。": [

@@ -14,7 +14,7 @@ from app.service import Service
 from tests.app.conftest import KB, SAMPLES, MakeService
 from tests.conftest import SHARED_DATA
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 DATA = Path(__file__).parents[1] / "data"
 CMRC = SHARED_DATA / "qa" / "cmrc2018_trial.json"

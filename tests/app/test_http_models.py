@@ -17,6 +17,8 @@ from tests.app.conftest import KB, MakeService
 from tests.app.live import serving
 from tests.models.tiny_models import save_llama
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_local_model_is_loaded_asked_and_unloaded(
     make_service: MakeService, client_of: Callable[[Service], TestClient], tmp_path: Path

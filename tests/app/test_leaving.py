@@ -19,6 +19,8 @@ from app.settings import load_settings
 from tests.app.live import serving
 from tests.models.tiny_models import save_llama
 
+pytestmark = pytest.mark.slow
+
 SECONDS_A_TOKEN = 0.15
 """A model slow enough that leaving can be told from its end."""
 

@@ -26,6 +26,8 @@ from app.settings import Settings, load_settings
 from tests.app.conftest import HANDBOOK, SAMPLES, MakeService
 from tests.app.live import serving
 
+pytestmark = pytest.mark.slow
+
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

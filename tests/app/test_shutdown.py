@@ -21,6 +21,8 @@ from app.client.events import Final, Token
 from tests.app.slow_embedder import SECONDS_A_TEXT
 from tests.browser.slow_model import FIRST, SlowModel
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FILES = 100
 

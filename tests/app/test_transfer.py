@@ -14,7 +14,7 @@ from app.service import Service
 from models.embedder import Embedder
 from tests.app.conftest import KB, MakeService, finished
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 QUESTIONS = """年假有多少天
 病假需要什么证明

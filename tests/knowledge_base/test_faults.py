@@ -16,6 +16,8 @@ from knowledge_base.errors import DataFolderError, DiskFullError
 from tests.knowledge_base.doubles import BigramEmbedder, Home, open_home, sections
 from tests.knowledge_base.test_jobs import LEAVE, TRAVEL, ended, states
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LARGE = "\n\n".join(
     f"# 第{n}节\n\n编号为{n}的设备应当每季度检查一次，由值班人员记入台账。" for n in range(600)

@@ -15,6 +15,8 @@ from tests.knowledge_base.doubles import Home, open_home
 from tests.knowledge_base.kill_loop import Expected, Workers, kill_once
 from tests.knowledge_base.process_to_kill import NEW, OLD, POINTS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DEADLINE = 60.0
 

@@ -11,6 +11,8 @@ import pytest
 from tests.knowledge_base.doubles import BigramEmbedder, open_home
 from tests.knowledge_base.rebuild_to_kill import COUNT, FORMER, POINTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_and_begun_again(tmp_path: Path, point: str) -> None:

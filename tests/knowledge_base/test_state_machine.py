@@ -17,6 +17,8 @@ from knowledge_base.errors import DocumentExistsError, KnowledgeBaseNotFoundErro
 from tests.knowledge_base.doubles import open_home, sections
 from tests.knowledge_base.test_transfer import exporter, importer
 
+pytestmark = pytest.mark.slow
+
 BODIES = (
     "年假共有十五天。",
     "住宿标准为五百元。",

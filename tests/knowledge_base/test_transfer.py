@@ -19,6 +19,8 @@ from knowledge_base.importing import Importer
 from loaders.errors import LoadingCancelledError
 from tests.knowledge_base.doubles import BigramEmbedder, Home, open_home, sections
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [
     "年假",
     "报销",

@@ -29,6 +29,8 @@ from loaders.isolation_worker import work
 from loaders.registry import parse_file
 from tests.loaders.office_files import workbook, zip_of
 
+pytestmark = pytest.mark.slow
+
 # What the engine does with a picture, told by the picture's width.
 READ, CRASH, HANG, GROW, FAIL = 100, 101, 102, 103, 104
 

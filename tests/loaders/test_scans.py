@@ -17,6 +17,7 @@ from loaders.document import Block
 from loaders.ocr_pages import read_picture
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.model,
     pytest.mark.skipif(bool(missing_packages()), reason="the fonts that the scans are set in are missing"),
 ]

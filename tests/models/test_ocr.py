@@ -13,6 +13,8 @@ from models.ocr import PaddleOcrEngine
 from models.ocr_models import OcrModels, ensure_ocr_models, model_name
 from tests.conftest import SHARED_DATA
 
+pytestmark = pytest.mark.slow
+
 PICTURE = SHARED_DATA / "files" / "ocr" / "ocr_test.jpg"
 
 _READ = """

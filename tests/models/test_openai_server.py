@@ -22,6 +22,8 @@ from models.registry import load_chat_model
 from models.transformers_chat import TransformersChatModel
 from tests.models.tiny_models import save_llama
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 180
 
 

@@ -22,6 +22,8 @@ from models.transformers_chat import TransformersChatModel
 from models.turns import Turns
 from tests.models.tiny_models import save_llama
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = ["你好", "年假五天吗", "我们知道一二三四五", "问"]
 
 

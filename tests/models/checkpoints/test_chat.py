@@ -13,6 +13,8 @@ from models.causal_loader import load_causal_model
 from models.prompt_families import encode_chat
 from models.transformers_chat import TransformersChatModel
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "name",

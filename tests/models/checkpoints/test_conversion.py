@@ -19,6 +19,8 @@ from models.checkpoints.conversion import convert
 from models.errors import CheckpointError
 from tests.models.checkpoints.originals import ORIGINALS, write_weights
 
+pytestmark = pytest.mark.slow
+
 GLM = ORIGINALS["chatglm3-6b"]
 BAICHUAN = ORIGINALS["Baichuan2-7B-Chat"]
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"

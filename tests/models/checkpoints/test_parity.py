@@ -13,6 +13,8 @@ from models.checkpoints.registration import register
 from tests.models.checkpoints import references
 from tests.models.checkpoints.originals import ORIGINALS
 
+pytestmark = pytest.mark.slow
+
 BOUND = 1e-5
 Reference = Callable[..., torch.Tensor]
 
