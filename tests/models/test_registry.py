@@ -50,7 +50,9 @@ def test_damaged_folder(tmp_path: Path, tiny_weights: E5Weights) -> None:
 
 
 @pytest.mark.parametrize("name", ["BAAI/bge-small-zh-v1.5", "no-such-model", "a/b/c", "../x"])
-def test_hub_name_offline(name: str, tmp_path: Path) -> None:
+def test_hub_name_offline(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(ModelNotFoundError, match="Set the folder of a model"):
         load_embedder(name, cache_dir=tmp_path)
 
