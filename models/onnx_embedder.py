@@ -50,6 +50,8 @@ class OnnxE5Embedder(Embedder):
         if not (folder / ONNX_FILE).is_file():
             raise ModelNotFoundError(f"{folder} holds no {ONNX_FILE}", name=folder.name)
         self._folder = folder
+        version = str(read_manifest(folder).get("version", folder.name)).split()
+        self._fingerprint = "/".join((*version, "onnx-int8"))
         self._threads = threads or usable_cpus()
         self._capacity = cached_queries
         self._queries: OrderedDict[str, np.ndarray] = OrderedDict()
@@ -59,8 +61,7 @@ class OnnxE5Embedder(Embedder):
     @property
     def fingerprint(self) -> str:
         """See `Embedder.fingerprint`."""
-        version = str(read_manifest(self._folder).get("version", self._folder.name)).split()
-        return "/".join((*version, "onnx-int8"))
+        return self._fingerprint
 
     @property
     def dimension(self) -> int:
