@@ -108,7 +108,7 @@ def _listed(content: bytes) -> list[Any] | None:
     """The list `questions` of a JSON file; None where there is none."""
     try:
         data = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     entries = data.get("questions") if isinstance(data, dict) else None
     return entries if isinstance(entries, list) else None
@@ -141,12 +141,13 @@ def _table(path: Path, text: str) -> Iterator[Question]:
 
 
 def _lines(path: Path, text: str) -> Iterator[Question]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    # Only a line feed ends a line: JSON may hold U+2028 and its like as they are.
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             entry = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _bad_line(path, number, str(error)) from error
         yield _question(path, number, entry)
 

@@ -38,7 +38,7 @@ def read_squad(path: Path) -> tuple[list[Passage], int]:
             passages.append(Passage(_string(paragraph["context"]), tuple(questions)))
     except OSError as error:
         raise EvaluationFileError(str(error), name=path.name, reason=error.strerror or "") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise EvaluationFileError(f"{path} is not SQuAD: {reason}", name=path.name, reason=reason) from error
     if not any(passage.questions for passage in passages):

@@ -100,6 +100,7 @@ def test_a_passage_twice_is_one_document(tmp_path: Path) -> None:
             "TypeError",
         ),
         (b'{"data": []}', "no questions"),
+        (b"[" * 100_000, "RecursionError"),
         ('{"data": "问"}'.encode("gbk"), "UnicodeDecodeError"),
     ],
 )
@@ -110,6 +111,12 @@ def test_files_that_are_no_question_set(tmp_path: Path, content: bytes, reason: 
         read_squad(path)
     assert caught.value.details["name"] == "set.json"
     assert str(caught.value.details["reason"]).startswith(reason)
+
+
+def test_a_line_of_a_set_may_hold_other_line_separators(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    path.write_text('{"question": "几天\u2028？", "answer": "10\x85天"}\r\n', encoding="utf-8", newline="")
+    assert read_question_set(path).questions == (Question("几天\u2028？", ("10\x85天",)),)
 
 
 @pytest.mark.parametrize("name", ["none.json", "none.csv", "none.jsonl"])
@@ -156,6 +163,8 @@ def test_tables_of_questions(tmp_path: Path, name: str, content: str) -> None:
         ("set.jsonl", '{"question": "x"}\n{"question": 3}\n', "line 2: q: 3 is no text"),
         ("set.jsonl", "[1]\n", "line 1: no object"),
         ("set.jsonl", '{"question"\n', "line 1: Expecting"),
+        ("set.jsonl", '{"question": "x"}\n' + '{"a":' * 100_000, "line 2: maximum recursion"),
+        ("set.json", "[" * 100_000, "RecursionError"),
     ],
 )
 def test_tables_that_are_no_question_set(tmp_path: Path, name: str, content: str, reason: str) -> None:
