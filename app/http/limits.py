@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import RequestTimeoutError, RequestTooLargeError, TooManyRequestsError
 from app.http.asking import access_of
 from app.http.errors import error_response
-from app.settings import Settings
+from app.settings import LimitSettings, Settings
 
 _MOST_BUCKETS = 10_000
-_IMPORT = "/api/knowledge-bases/import"
+_IMPORT = "POST /api/knowledge-bases/import"
+_LOGIN = "POST /login"
+_UPLOADS = re.compile(
+    "POST /api/knowledge-bases/[^/]+/documents"
+    "|PUT /api/knowledge-bases/[^/]+/documents/[^/]+"
+    "|POST /api/sessions/[^/]+/files"
+    "|POST /gradio_api/upload"
+)
+"""The requests whose bodies go to the disk; all others are read into memory."""
 _FRAME = 1 << 20
 """What a multipart body may hold around its file."""
+_LOGIN_BYTES = 64 << 10
+"""A key is short, and whoever has none may send it."""
 
 
 class RequestRate:
@@ -62,13 +72,7 @@ class RequestLimits:
 
     def _watched(self, scope: Scope, receive: Receive) -> Receive:
         limits = self._settings.limits
-        kind = Headers(scope=scope).get("content-type", "").lower()
-        limit, maximum = "request_bytes", limits.request_bytes
-        if kind.startswith("multipart/form-data"):
-            limit, maximum = "upload_bytes", limits.upload_bytes
-            if scope["path"] == _IMPORT:
-                # A whole knowledge base has a limit of its own, to which its route holds the file.
-                limit, maximum = "package_bytes", limits.package_bytes + _FRAME
+        limit, maximum = body_limit(scope, limits)
         received, complete = 0, False
 
         async def receiving() -> Message:
@@ -88,6 +92,19 @@ class RequestLimits:
             return message
 
         return receiving
+
+
+def body_limit(scope: Scope, limits: LimitSettings) -> tuple[str, int]:
+    """The name of the limit to a request's body, and its bytes; what type the body claims does not count."""
+    request = f"{scope['method']} {scope['path']}"
+    if request == _IMPORT:
+        # A whole knowledge base has a limit of its own, to which its route holds the file.
+        return "package_bytes", limits.package_bytes + _FRAME
+    if _UPLOADS.fullmatch(request):
+        return "upload_bytes", limits.upload_bytes
+    if request == _LOGIN:
+        return "request_bytes", min(limits.request_bytes, _LOGIN_BYTES)
+    return "request_bytes", limits.request_bytes
 
 
 def _key_id(scope: Scope) -> str | None:

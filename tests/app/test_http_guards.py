@@ -11,13 +11,14 @@ from fastapi.testclient import TestClient
 
 from app.errors import RequestTimeoutError, RequestTooLargeError, TooManyRequestsError
 from app.http.generations import Generations
-from app.http.limits import RequestLimits, RequestRate
+from app.http.limits import RequestLimits, RequestRate, body_limit
 from app.service import Service
+from app.settings import LimitSettings
 from tests.app.conftest import KB, MakeService
 
 ClientOf = Callable[[Service], TestClient]
 
-_SCOPE = {"type": "http", "path": "/", "headers": []}
+_SCOPE = {"type": "http", "method": "POST", "path": "/", "headers": []}
 
 
 async def _ignore(message: Any) -> None:
@@ -184,6 +185,37 @@ def test_a_body_beyond_the_limit_is_refused(
     client = client_of(make_service(limits={"request_bytes": 2048}))
     kind = "application/x-www-form-urlencoded" if path == "/login" else "application/json"
     reply = client.post(path, content=b" " * 4096, headers={"Content-Type": kind})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "limit"),
+    [
+        ("POST /api/knowledge-bases/制度/documents", ("upload_bytes", 4 << 30)),
+        ("PUT /api/knowledge-bases/制度/documents/1f", ("upload_bytes", 4 << 30)),
+        ("POST /api/sessions/x/files", ("upload_bytes", 4 << 30)),
+        ("POST /gradio_api/upload", ("upload_bytes", 4 << 30)),
+        ("POST /api/knowledge-bases/import", ("package_bytes", (100 << 30) + (1 << 20))),
+        ("PATCH /api/knowledge-bases/import", ("request_bytes", 16 << 20)),
+        ("PATCH /api/knowledge-bases/制度/documents/1f", ("request_bytes", 16 << 20)),
+        ("POST /api/knowledge-bases/制度/documents/1f/chunks", ("request_bytes", 16 << 20)),
+        ("POST /api/ask", ("request_bytes", 16 << 20)),
+        ("POST /gradio_api/queue/join", ("request_bytes", 16 << 20)),
+        ("POST /login", ("request_bytes", 64 << 10)),
+    ],
+)
+def test_only_what_goes_to_the_disk_may_be_large(request_line: str, limit: tuple[str, int]) -> None:
+    method, path = request_line.split(" ")
+    multipart = [(b"content-type", b"multipart/form-data; boundary=x")]
+    scope = {**_SCOPE, "method": method, "path": path, "headers": multipart}
+    assert body_limit(scope, LimitSettings()) == limit
+
+
+def test_a_large_form_does_not_get_past_the_login(make_service: MakeService, client_of: ClientOf) -> None:
+    service = make_service()
+    service.keys.create("first")
+    parts = {f"f{n}": (None, "x" * 1000) for n in range(90)}
+    reply = client_of(service).post("/login", files=parts)
     assert (reply.status_code, reply.json()["error"]["code"]) == (413, "request_too_large")
 
 
