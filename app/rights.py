@@ -78,7 +78,7 @@ _LISTING: Mapping[str, Role] = MappingProxyType({"page": "reader"})
 _SPLITTING: Mapping[str, Role] = MappingProxyType({"split": "reader"})
 _REBUILDS: Mapping[str, Role] = MappingProxyType({"forget_previous": "editor"})
 _EXPORTS: Mapping[str, Role] = MappingProxyType({"export": "editor"})
-_FILES: Mapping[str, Role] = MappingProxyType({"name": "reader", "ensure": "reader", "delete": "reader"})
+_FILES: Mapping[str, Role] = MappingProxyType({"name": "reader", "ensure": "editor", "delete": "reader"})
 # Methods that are about no knowledge base.
 _ANYWHERE: Mapping[str, Role] = MappingProxyType(
     {

@@ -173,6 +173,7 @@ def get_page(name: str, document_id: str, number: int, service: ServiceDep) -> R
 
 
 def _files(request: Request, service: Service, maximum: int) -> AbstractAsyncContextManager[list[UploadFile]]:
+    _ = service.store  # a key that may store nothing is told so before its files come in
     settings = service.settings
     return uploaded_files(request, settings.limits, settings.data_dir / "tmp", max_files=maximum)
 

@@ -67,13 +67,15 @@ async def import_knowledge_base(
     restart.
     """
     limits = service.settings.limits
+    # Asked for before the body is read: who may not import is told so at once.
+    imports, jobs = service.imports, service.import_jobs
     async with uploaded_package(request, limits, service.settings.data_dir / "tmp") as file:
         if not wait:
-            submit = partial(service.import_jobs.submit, file, name=name, max_bytes=limits.package_bytes)
+            submit = partial(jobs.submit, file, name=name, max_bytes=limits.package_bytes)
             job = schemas.job(await run_in_threadpool(submit), language)
             return JSONResponse(ImportUnderWay(job_id=job.id, job=job).model_dump(mode="json"), 202)
         taken = await _while_connected(
-            request, lambda gone: service.imports.import_package(file, name=name, cancelled=gone)
+            request, lambda gone: imports.import_package(file, name=name, cancelled=gone)
         )
     return schemas.Import.model_validate(taken)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
+from app.failures import KNOWN, Failure
 from app.messages import Language
 from app.pages import jobs_html
 from app.pages.texts import text
@@ -36,7 +37,11 @@ class ChatFiles:
 
     def take_in(self, session_id: str, paths: Sequence[str], language: Language) -> list[tuple[str, str]]:
         """Store the files for a conversation; returns (name, reason) of what was not taken in."""
-        name = self._service.conversation_files.ensure(session_id)
+        try:
+            name = self._service.conversation_files.ensure(session_id)
+        except KNOWN as error:  # a reader's conversation has no files
+            reason = Failure.of(error, language).message
+            return [(Path(path).name, reason) for path in paths]
         _, rejected = take_in(self._service, name, [Path(path) for path in paths], language)
         return rejected
 

@@ -237,6 +237,33 @@ def test_a_role_does_what_it_may_and_no_more(
     assert moved == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/knowledge-bases/甲/documents",
+        "/api/knowledge-bases/甲/documents/{document}",
+        "/api/knowledge-bases/import",
+        "/api/knowledge-bases/import?wait=false",
+        "/api/sessions/{session}/files",
+    ],
+)
+def test_who_may_not_upload_is_told_before_anything_is_read(
+    guarded: tuple[Service, dict[str, str]], speak: Callable[[str], TestClient], path: str
+) -> None:
+    service, client = guarded[0], speak("reader甲")
+    session = client.post("/api/sessions", json={}).json()["id"]
+    address = path.format(document=service.documents("甲")[0].id, session=session)
+
+    def body() -> Iterator[bytes]:
+        raise AssertionError("the body is read")
+        yield b""
+
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    reply = client.request("PUT" if "{document}" in path else "POST", address, content=body(), headers=kind)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (403, "forbidden")
+    assert service.conversation_files.name(session) is None
+
+
 def test_a_key_holds_for_a_renamed_knowledge_base_and_not_for_a_new_one_of_its_name(
     make_service: MakeService, client_of: ClientOf
 ) -> None:
