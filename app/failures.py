@@ -36,6 +36,7 @@ STATUS = {
     "job_state": 409,
     "queue_full": 429,
     "embedder_changed": 409,
+    "rebuilt_meanwhile": 409,
     "nothing_kept": 409,
     "data_folder": 507,
     "disk_full": 507,

@@ -89,6 +89,12 @@ class EmbedderChangedError(KnowledgeBaseError):
     code = "embedder_changed"
 
 
+class RebuiltMeanwhileError(KnowledgeBaseError):
+    """Another process has rebuilt the knowledge base, or begun to, so that this rebuild came to nothing."""
+
+    code = "rebuilt_meanwhile"
+
+
 class NothingKeptError(KnowledgeBaseError):
     """Nothing is kept from before a rebuild, so there is nothing to go back to."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, literal, select, update
+from sqlalchemy import Connection, CursorResult, Row, delete, func, insert, literal, select, update
 
 from knowledge_base import document_rows
 from knowledge_base.clock import now
 from knowledge_base.document_rows import PreparedDocument
+from knowledge_base.errors import RebuiltMeanwhileError
 from knowledge_base.tables import (
     chunk_edits,
     chunks,
@@ -21,12 +22,12 @@ from knowledge_base.tables import (
 _OF_DOCUMENT = ("format", "pages", "problems", "pipeline")
 
 
-def begin(connection: Connection, knowledge_base_id: int, *, embedder: str, pipeline: str) -> int:
-    """The generation to be made: one begun with the same embedder and pipeline goes on, else a new one."""
+def begin(connection: Connection, knowledge_base_id: int, *, embedder: str, pipeline: str) -> Row[Any]:
+    """The generation to be made, as its row: one begun with the same settings goes on, else a new one."""
     building = of_state(connection, knowledge_base_id, "building")
     if building is not None:
         if (building.embedder, building.pipeline) == (embedder, pipeline):
-            return int(building.number)
+            return building
         discard(connection, knowledge_base_id, building.number)
     highest = select(func.max(generations.c.number)).where(
         generations.c.knowledge_base_id == knowledge_base_id
@@ -34,7 +35,7 @@ def begin(connection: Connection, knowledge_base_id: int, *, embedder: str, pipe
     served = select(knowledge_bases.c.generation).where(knowledge_bases.c.id == knowledge_base_id)
     number = 1 + max(connection.execute(highest).scalar() or 0, connection.execute(served).scalar() or 0)
     _put(connection, knowledge_base_id, number, "building", embedder, pipeline)
-    return number
+    return _row(connection, knowledge_base_id, number).one()
 
 
 def of_state(connection: Connection, knowledge_base_id: int, state: str) -> Row[Any] | None:
@@ -44,6 +45,16 @@ def of_state(connection: Connection, knowledge_base_id: int, state: str) -> Row[
             generations.c.knowledge_base_id == knowledge_base_id, generations.c.state == state
         )
     ).first()
+
+
+def require(connection: Connection, generation: Row[Any]) -> None:
+    """See that a generation, whose row was read earlier, is still what it was then.
+
+    Raises `RebuiltMeanwhileError`: another process has taken it into service, or discarded it, and may
+    have given its number to another.
+    """
+    if _row(connection, generation.knowledge_base_id, generation.number).first() != generation:
+        raise RebuiltMeanwhileError("another rebuild of the knowledge base came in between")
 
 
 def discard(connection: Connection, knowledge_base_id: int, number: int) -> None:
@@ -88,12 +99,15 @@ def stage(
     connection: Connection,
     row: Row[Any],
     document: PreparedDocument,
+    generation: Row[Any],
     *,
-    number: int,
     pipeline: str,
-    embedder: str,
 ) -> None:
-    """Store a document in a generation that is not searched, unless it has changed since `row` was read."""
+    """Store a document in a generation that is not searched, unless it has changed since `row` was read.
+
+    Raises `RebuiltMeanwhileError`.
+    """
+    require(connection, generation)
     if not document_rows.unchanged_since(connection, row):
         return
     _, conflicts = document_rows.lay_edits(
@@ -102,15 +116,17 @@ def stage(
         row.id,
         document.chunks,
         document.vectors,
-        embedder=embedder,
-        generation=number,
+        embedder=generation.embedder,
+        generation=generation.number,
     )
-    where = (document_generations.c.document_id == row.id) & (document_generations.c.generation == number)
+    where = (document_generations.c.document_id == row.id) & (
+        document_generations.c.generation == generation.number
+    )
     connection.execute(delete(document_generations).where(where))
     connection.execute(
         insert(document_generations).values(
             document_id=row.id,
-            generation=number,
+            generation=generation.number,
             revision=row.revision,
             format=document.format,
             pages=document.pages,
@@ -121,17 +137,25 @@ def stage(
     )
 
 
-def switch(connection: Connection, knowledge_base_id: int, number: int) -> None:
-    """Search a generation that is complete from now on; the one searched until now is kept."""
+def switch(connection: Connection, coming: Row[Any]) -> None:
+    """Search a generation that is complete from now on; the one searched until now is kept.
+
+    Raises `RebuiltMeanwhileError`.
+    """
+    require(connection, coming)
+    knowledge_base_id, number = coming.knowledge_base_id, coming.number
     served = connection.execute(
         select(knowledge_bases).where(knowledge_bases.c.id == knowledge_base_id)
     ).one()
-    coming = connection.execute(
-        select(generations).where(
-            generations.c.knowledge_base_id == knowledge_base_id, generations.c.number == number
-        )
-    ).one()
     inside = documents.c.knowledge_base_id == knowledge_base_id
+    of_inside = select(documents.c.id).where(inside)
+    connection.execute(
+        # What rebuilds that got in each other's way have left of it
+        delete(document_generations).where(
+            document_generations.c.generation == served.generation,
+            document_generations.c.document_id.in_(of_inside),
+        )
+    )
     connection.execute(
         insert(document_generations).from_select(
             ["document_id", "generation", "revision", *_OF_DOCUMENT, "conflicts"],
@@ -151,7 +175,6 @@ def switch(connection: Connection, knowledge_base_id: int, number: int) -> None:
         name: select(document_generations.c[name]).where(of_coming).scalar_subquery() for name in _OF_DOCUMENT
     }
     connection.execute(update(documents).where(inside).values(values))
-    of_inside = select(documents.c.id).where(inside)
     connection.execute(
         update(chunk_edits).where(chunk_edits.c.document_id.in_(of_inside)).values(conflict=False)
     )
@@ -172,6 +195,14 @@ def switch(connection: Connection, knowledge_base_id: int, number: int) -> None:
         update(knowledge_bases)
         .where(knowledge_bases.c.id == knowledge_base_id)
         .values(generation=number, embedder=coming.embedder, revision=knowledge_bases.c.revision + 1)
+    )
+
+
+def _row(connection: Connection, knowledge_base_id: int, number: int) -> CursorResult[Any]:
+    return connection.execute(
+        select(generations).where(
+            generations.c.knowledge_base_id == knowledge_base_id, generations.c.number == number
+        )
     )
 
 

@@ -191,6 +191,13 @@ class IndexCache:
         state = {"embedder": entry.embedder, "seen": entry.seen}
         (folder / _STATE).write_text(json.dumps(state), encoding="utf-8")
 
+    def close(self, knowledge_base_id: int, *, generation: int) -> None:
+        """Write the index of a generation that is searched no more, and let go of its memory."""
+        with self._locks[knowledge_base_id, generation]:
+            entry = self._entries.pop((knowledge_base_id, generation), None)
+            if entry is not None and entry.unsaved:
+                self._save(entry, knowledge_base_id, generation)
+
     def drop(self, knowledge_base_id: int, *, generation: int | None = None) -> None:
         """Forget the indexes of all generations, or of one, and delete their files."""
         numbers = {number for id, number in list(self._entries) if id == knowledge_base_id}

@@ -80,21 +80,20 @@ class Rebuilder:
         if rows and key.embedder == embedder and all(row.pipeline == pipeline for row in rows):
             # With the same settings nothing can mix: each document is replaced as soon as it is ready.
             self._read(rows, lambda batch: self._restore(key, batch), progress, cancelled)
+            self._discard(key, "building")  # begun with other settings
             self._ingestor.bring_up_to_date(key)
             return
         with self._database.write() as connection:
             key = self._catalogue.locked(connection, key)
-            number = generation_rows.begin(connection, key.id, embedder=embedder, pipeline=pipeline)
+            coming = generation_rows.begin(connection, key.id, embedder=embedder, pipeline=pipeline)
 
         def stage(batch: Sequence[tuple[Row[Any], PreparedDocument]]) -> None:
             with self._database.write() as connection:
                 self._catalogue.locked(connection, key)
                 for row, document in batch:
-                    generation_rows.stage(
-                        connection, row, document, number=number, pipeline=pipeline, embedder=embedder
-                    )
+                    generation_rows.stage(connection, row, document, coming, pipeline=pipeline)
 
-        self._switch(key, number, embedder, lambda rows: self._read(rows, stage, progress, cancelled))
+        self._switch(key, coming, lambda rows: self._read(rows, stage, progress, cancelled))
 
     def rollback(self, key: KnowledgeBaseKey) -> None:
         """Search again what was searched before the last rebuild, which is kept in its place.
@@ -107,51 +106,58 @@ class Rebuilder:
             kept = generation_rows.of_state(connection, key.id, "kept")
         if kept is None:
             raise NothingKeptError(f"nothing is kept of {key.name!r} from before a rebuild", name=key.name)
-        self._switch(key, kept.number, kept.embedder, lambda rows: self._adopt(key, rows, kept))
+        self._switch(key, kept, lambda rows: self._adopt(key, rows, kept))
 
     def forget_previous(self, key: KnowledgeBaseKey) -> None:
         """Delete what is kept from before the last rebuild. Raises `NothingKeptError`."""
-        with self._database.write() as connection:
-            kept = generation_rows.of_state(connection, key.id, "kept")
-            if kept is None:
-                raise NothingKeptError(
-                    f"nothing is kept of {key.name!r} from before a rebuild", name=key.name
-                )
-            generation_rows.discard(connection, key.id, kept.number)
-        self._indexes.drop(key.id, generation=kept.number)
+        if not self._discard(key, "kept"):
+            raise NothingKeptError(f"nothing is kept of {key.name!r} from before a rebuild", name=key.name)
         self._embedders.release()
 
+    def _discard(self, key: KnowledgeBaseKey, state: str) -> bool:
+        """Delete the generation that is "building" or "kept"; whether there was one."""
+        with self._database.write() as connection:
+            found = generation_rows.of_state(connection, key.id, state)
+            if found is not None:
+                generation_rows.discard(connection, key.id, found.number)
+        if found is not None:
+            self._indexes.drop(key.id, generation=found.number)
+        return found is not None
+
     def _switch(
-        self, key: KnowledgeBaseKey, number: int, embedder: str, complete: Callable[[list[Row[Any]]], None]
+        self, key: KnowledgeBaseKey, coming: Row[Any], complete: Callable[[list[Row[Any]]], None]
     ) -> None:
         """Have the generation completed until nothing is out of date, then search it."""
+        number = coming.number
         while True:
             with self._database.read() as connection:
                 rows = generation_rows.outdated(connection, key.id, number)
             complete(rows)
-            self._index(key, number, embedder)
+            self._index(key, coming)
             with self._database.write() as connection:
-                present = self._catalogue.locked(connection, key)
+                served = self._catalogue.locked(connection, key)
                 if generation_rows.outdated(connection, key.id, number):
                     continue  # changed meanwhile
                 kept = generation_rows.of_state(connection, key.id, "kept")
                 if kept is not None and kept.number != number:
                     generation_rows.discard(connection, key.id, kept.number)
-                generation_rows.switch(connection, key.id, number)
+                generation_rows.switch(connection, coming)
             break
         if kept is not None and kept.number != number:
             self._indexes.drop(key.id, generation=kept.number)
-        present = self._catalogue.present(present)
-        self._index(present, number, embedder)
+        self._indexes.close(key.id, generation=served.generation)
+        present = self._catalogue.present(key)
+        self._index(present, coming)
         self._indexes.save(present, wholly=True)
         self._embedders.release()
 
-    def _index(self, key: KnowledgeBaseKey, number: int, embedder: str) -> None:
+    def _index(self, key: KnowledgeBaseKey, coming: Row[Any]) -> None:
         """Bring a generation's index up to date, so that no search has to wait for it."""
         with self._database.read() as connection:
-            dimension = searched_chunks.dimension(connection, key.id, number)
+            dimension = searched_chunks.dimension(connection, key.id, coming.number)
         if dimension is not None:
-            self._indexes.index(replace(key, generation=number, embedder=embedder), dimension=dimension)
+            key = replace(key, generation=coming.number, embedder=coming.embedder)
+            self._indexes.index(key, dimension=dimension)
 
     def _read(
         self,
@@ -175,7 +181,7 @@ class Rebuilder:
             if cancelled():
                 raise LoadingCancelledError("cancelled while rebuilding")
             progress(Progress(0, 1, row.name, "rebuild", position, len(rows)))
-            file = StoredFile(row.name, row.sha256, row.size, self._files.path(row.sha256))
+            file = self._file(row)
             with self._database.read() as connection:
                 if not document_rows.unchanged_since(connection, row):
                     continue  # deleted or changed since the list was made
@@ -184,6 +190,11 @@ class Rebuilder:
                 flush()
         if batch:
             flush()
+
+    def _file(self, row: Row[Any]) -> StoredFile:
+        """A document's file; its edits are found by the id, as the name may change meanwhile."""
+        path = self._files.path(row.sha256)
+        return StoredFile(row.name, row.sha256, row.size, path, replaces=row.id)
 
     def _document(self, row: Row[Any], file: StoredFile, cancelled: Callable[[], bool]) -> PreparedDocument:
         """What is read from a file now, without vectors; what it has been where it cannot be read."""
@@ -227,7 +238,7 @@ class Rebuilder:
     def _adopt(self, key: KnowledgeBaseKey, rows: Sequence[Row[Any]], kept: Row[Any]) -> None:
         """Take documents over into the kept generation as they are split now."""
         for row in rows:
-            file = StoredFile(row.name, row.sha256, row.size, self._files.path(row.sha256))
+            file = self._file(row)
             document = self._as_stored(row, file)
             texts = [*document.chunks, *self._catalogue.edited(key.id, file, document.chunks)]
             hashes = {chunk_values.search_hash(chunk) for chunk in texts}
@@ -237,11 +248,5 @@ class Rebuilder:
                 embedder = self._embedders.of(replace(key, embedder=kept.embedder))
                 vectors = self._ingestor.embedding.embed(texts, embedder=embedder)
             with self._database.write() as connection:
-                generation_rows.stage(
-                    connection,
-                    row,
-                    replace(document, vectors=vectors),
-                    number=kept.number,
-                    pipeline=row.pipeline,
-                    embedder=kept.embedder,
-                )
+                document = replace(document, vectors=vectors)
+                generation_rows.stage(connection, row, document, kept, pipeline=row.pipeline)

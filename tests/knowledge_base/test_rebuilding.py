@@ -2,12 +2,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
-from knowledge_base.errors import EmbedderChangedError, NothingKeptError
+from knowledge_base import searched_chunks
+from knowledge_base.errors import EmbedderChangedError, NothingKeptError, RebuiltMeanwhileError
 from knowledge_base.tables import chunks, document_generations, generations, vectors
 from loaders.errors import LoadingCancelledError
 from tests.knowledge_base.doubles import BigramEmbedder, Home, InProcessParser, open_home, sections
@@ -181,4 +183,89 @@ def test_edits_and_their_conflicts_belong_to_the_generation(home: Home) -> None:
     assert home.found("手写的一段", "k") == {"a.md"}
     assert home.found(LEAVE, "k") == set()
     assert [c.edited for c in home.editor.chunks("k", id)] == [True]
+    home.close()
+
+
+@pytest.mark.parametrize("second", ["other", "third"])
+def test_a_rebuild_that_another_overtakes_stops_and_harms_nothing(
+    home: Home, monkeypatch: pytest.MonkeyPatch, second: str
+) -> None:
+    home.add("k", {"a.md": LEAVE, "b.md": TRAVEL})
+    embedders = [BigramEmbedder(name=name) for name in ("bigrams", "other", "third")]
+    first = open_home(home.folder, embedder=embedders[1], former=embedders)
+    other = open_home(home.folder, embedder=BigramEmbedder(name=second), former=embedders)
+    embed = first.ingestor.embedding.embed
+
+    def overtaken(*args: Any, **options: Any) -> Any:
+        vectors = embed(*args, **options)
+        other.rebuilder.rebuild(other.key("k"))
+        return vectors
+
+    with monkeypatch.context() as patch:
+        patch.setattr(first.ingestor.embedding, "embed", overtaken)
+        with pytest.raises(RebuiltMeanwhileError):
+            first.rebuilder.rebuild(first.key("k"))
+    served = other.key("k")
+    assert served.embedder == f"{second}/64"
+    with home.database.read() as connection:
+        assert searched_chunks.embedders(connection, served.id, served.generation) == {f"{second}/64"}
+    assert other.found(LEAVE, "k") == {"a.md"}
+    last = open_home(home.folder, embedder=BigramEmbedder(name="last"), former=embedders)
+    last.rebuilder.rebuild(last.key("k"))
+    last.rebuilder.rollback(last.key("k"))
+    assert last.found(TRAVEL, "k") == {"b.md"}
+    for each in (first, other, last):
+        each.close()
+
+
+def test_what_was_left_of_a_generation_does_not_stop_the_next_rebuild(home: Home) -> None:
+    (result,) = home.add("k", {"a.md": LEAVE})
+    assert result.document is not None
+    left = {"revision": 0, "format": "", "pages": 0, "problems": [], "pipeline": "", "conflicts": []}
+    with home.database.write() as connection:
+        connection.execute(
+            insert(document_generations).values(document_id=result.document.id, generation=0, **left)
+        )
+    home = other_embedder(home)
+    home.rebuilder.rebuild(home.key("k"))
+    assert home.found(LEAVE, "k") == {"a.md"}
+    home.close()
+
+
+def test_a_document_renamed_meanwhile_keeps_its_edits(home: Home) -> None:
+    (result,) = home.add("k", {"a.md": sections(LEAVE, TRAVEL)})
+    assert result.document is not None
+    id = result.document.id
+    home.editor.change("k", id, home.editor.chunks("k", id)[0].id, text="年假改为二十天。")
+    home = other_embedder(home)
+
+    def rename(_name: str) -> None:
+        home.lifecycle.rename("k", id, "z.md")
+
+    home.parser.before = rename
+    home.rebuilder.rebuild(home.key("k"))
+    assert home.texts("k") == {"z.md": ["年假改为二十天。", f"第2节\n{TRAVEL}"]}
+    assert [edit.conflict for edit in home.editor.edits("k", id)] == [False]
+    home.close()
+
+
+def test_what_was_begun_goes_when_the_settings_are_put_back(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("knowledge_base.rebuilding.COMMIT_CHUNKS", 1)
+    home.add("k", {"a.md": LEAVE, "b.md": TRAVEL})
+    other = open_home(home.folder, embedder=BigramEmbedder(name="other"))
+    with pytest.raises(LoadingCancelledError):
+        other.rebuilder.rebuild(other.key("k"), cancelled=lambda: len(other.embedder.embedded) == 1)
+    other.close()
+    home.rebuilder.rebuild(home.key("k"))
+    assert (count(home, chunks), count(home, generations), count(home, document_generations)) == (2, 0, 0)
+
+
+def test_the_index_that_is_searched_no_more_leaves_the_memory(home: Home) -> None:
+    home.add("k", {"a.md": LEAVE})
+    home = other_embedder(home)
+    home.indexes.index(home.key("k"), dimension=64)
+    home.rebuilder.rebuild(home.key("k"))
+    assert list(home.indexes._entries) == [(home.key("k").id, 1)]
     home.close()
