@@ -46,6 +46,7 @@ class Database:
         self._engine = create_engine(
             url,
             connect_args={"timeout": _BUSY_SECONDS},
+            max_overflow=-1,  # readers need not wait while many writers do
             hide_parameters=True,  # documents' text must not get into the log with an error
         )
         event.listen(self._engine, "connect", _configure)
@@ -125,7 +126,12 @@ class Database:
                 self._outside(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
         elif free * 4 > pages:  # a catalogue of an earlier version: written anew, once
             self._outside(f"PRAGMA auto_vacuum={_INCREMENTAL}", "VACUUM")
-        self._outside("PRAGMA wal_checkpoint(TRUNCATE)")
+        # Readers of an earlier state, such as a backup, are not waited for: writers would wait along.
+        self._outside(
+            "PRAGMA busy_timeout=0",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+            f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000}",
+        )
         with self.read() as connection:
             return (pages - int(connection.exec_driver_sql("PRAGMA page_count").scalar() or 0)) * size
 
@@ -147,6 +153,7 @@ class Database:
             # Unlike `execute`, it goes on until a statement has done all of its work.
             connection.cursor().executescript(";".join(statements))
         except sqlite3.Error as error:
+            connection.invalidate()  # what the statements have set is not to be met again
             raise DataFolderError(f"cannot tidy {self._path}: {error}", reason=str(error)) from error
         finally:
             connection.close()

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -217,6 +219,27 @@ def test_deleting_gives_the_space_back(earlier: bool, tmp_path: Path) -> None:
     assert [info.name for info in Catalogue(database).knowledge_bases()] == ["k7"]
     assert database.quick_check() == []
     database.close()
+
+
+def test_giving_space_back_waits_for_no_reader(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE filled AS SELECT randomblob(4000000) AS bytes")
+    began = time.monotonic()
+    with database.read() as reader:
+        assert reader.exec_driver_sql("SELECT count(*) FROM filled").scalar() == 1
+        with database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM filled")
+        database.release_space()
+        assert reader.exec_driver_sql("SELECT length(bytes) FROM filled").scalar() == 4_000_000
+    assert time.monotonic() - began < 30, "half of what a writer waits for another"
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+
+
+def test_many_may_read_at_once(database: Database) -> None:
+    with ExitStack() as stack:
+        readers = [stack.enter_context(database.read()) for _ in range(20)]
+        assert {reader.exec_driver_sql("SELECT 1").scalar() for reader in readers} == {1}
 
 
 def test_a_damaged_page_is_told_and_the_rest_is_readable(tmp_path: Path) -> None:
