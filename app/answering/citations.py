@@ -2,7 +2,8 @@
 
 Models write the numbers of their passages in many forms: `[1]`, `[1][2]`, `[1, 2]`, `[1-3]`, `【1】`,
 `［１］`, `[^1]`, `[资料1]`, `【1†source】`, and at the end of a sentence `(1)`. Every form is turned into
-`[1]`; numbers of passages that do not exist are removed. What stands in code is left alone.
+`[1]`; numbers of passages that do not exist are removed. What stands in code is left alone, and so
+are intervals ("[18, 60]岁") and elements of a sequence ("a[0]").
 """
 
 from __future__ import annotations
@@ -30,8 +31,12 @@ _UNFINISHED = re.compile(r"[ \t]*[\[【［(（](?:[\w\s,，、;；&^#:：~～–
 _LONGEST = 48
 """Characters up to which an opening bracket may still become a mark."""
 _NUMBER_OR_RANGE = re.compile(rf"(\d+)(?:{_RANGE}{_LABEL}(\d+))?", re.IGNORECASE)
-_NEVER_BEFORE = re.compile(r"[式图表条款项注例页第号\s(（\[]$|^$")
-"""What stands before a number in round brackets that is no citation: 公式(1), a numbered list."""
+_NEVER_BEFORE = re.compile(r"[式图表条款项注例页第号件录步骤〇零一二三四五六七八九十百千万亿两\s(（\[]$|^$")
+"""What stands before a number in round brackets that is no citation: 公式(1), 三(3), a numbered list."""
+_PAIR = re.compile(r"\s*.\s*(\d+)\s*[,，]\s*(\d+)\s*.")
+_BEFORE_INTERVAL = re.compile(r"(?:[在为取∈=]|介于|区间|范围|between|within|from)\s*$", re.IGNORECASE)
+_BEFORE_INDEX = re.compile(r"(?<![A-Za-z0-9])(?<!\d )[a-z]$")
+"""The letter of a sequence; 5 m is a length."""
 _SENTENCE_END = "。！？；.!?;\n，,"
 _MARKS = re.compile(r"(?:\s*\[\d{1,3}\])+")
 _MARK = re.compile(r"\[(\d{1,3})\]")
@@ -105,7 +110,7 @@ class CitationReader:
         if is_round and mark.end() == len(self._held) and not final:
             return False
         following = self._held[mark.end() : mark.end() + 1]
-        if self._in_code() or (is_round and not self._ends_sentence(following)):
+        if self._in_code() or (is_round and not self._ends_sentence(following)) or self._is_text(mark):
             self._give(mark.end())
             return True
         numbers = [n for n in _expanded(mark[1]) if 1 <= n <= self._passages]
@@ -126,6 +131,17 @@ class CitationReader:
 
     def _ends_sentence(self, following: str) -> bool:
         return not _NEVER_BEFORE.search(self.text) and (not following or following in _SENTENCE_END)
+
+    def _is_text(self, mark: re.Match[str]) -> bool:
+        """Whether a bracket is an interval of numbers or an index: counting passages begins at 1."""
+        if mark[1].strip() == "0" or _BEFORE_INDEX.search(self.text):
+            return True
+        pair = _PAIR.fullmatch(mark[0])
+        if pair is None:
+            return False
+        low, high = int(pair[1]), int(pair[2])
+        beyond = low < 1 or high > self._passages
+        return low < high and (beyond or bool(_BEFORE_INTERVAL.search(self.text)))
 
     def _in_code(self) -> bool:
         if self.text.count("```") % 2:

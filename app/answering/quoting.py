@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
@@ -17,6 +17,7 @@ from importlib import resources
 import numpy as np
 
 from app.answering.question_type import candidates
+from app.answering.same_question import same_question
 from app.answering.sentence_features import (
     Question,
     features,
@@ -43,10 +44,6 @@ ANOTHER_MODEL = 6.0
 general knowledge holds such pairs, so that it cannot be trained; it outweighs any overlap."""
 SAME_LABEL = 3.0
 """Given to a row about the 7th floor where that was asked for; as untrained as `ANOTHER_MODEL`."""
-COSINE = 40.0
-"""Weight of a sentence's cosine where no word is shared; cosines of one hit differ by hundredths."""
-SAME_QUESTION = 0.6
-"""Similarity from which a FAQ pair's question counts as the one asked."""
 
 _CLAUSE = re.compile(r"[^，,；;：:、]*(?:[，,；;：:、]+|$)")
 
@@ -79,8 +76,6 @@ def quote(
     question: str,
     hits: Sequence[Hit],
     *,
-    embed_sentences: Callable[[Sequence[str]], np.ndarray] | None = None,
-    query_vector: np.ndarray | None = None,
     max_sentences: int = 3,
     max_characters: int = 180,
 ) -> list[Quote]:
@@ -88,14 +83,12 @@ def quote(
 
     Sentences that follow each other come as one quote. All quotes together are no longer than
     `max_characters`, unless they are the answer of a FAQ pair whose question was asked.
-    `embed_sentences` and `query_vector` (shape (dimension,), unit length) are used only where question
-    and hits share no words, as when their languages differ. Returns an empty list only when no hit has
-    text.
+    Returns an empty list only when no hit has text.
     """
     hits = hits[:HITS]
-    same = _same_question(question, hits)
-    if same is not None:
-        answer = _whole_answer(hits, same)
+    pair = _asked_pair(question, hits)
+    if pair is not None:
+        answer = _whole_answer(hits, pair)
         if answer:
             return answer
     sentences = sentences_of(hits)
@@ -105,13 +98,11 @@ def quote(
         return []
     asked = Question(question)
     scores = _scores(asked, sentences)
-    if embed_sentences and query_vector is not None and not term_weights(asked, sentences):
-        vectors = embed_sentences([sentence.text for sentence in sentences])
-        scores = scores + COSINE * (vectors @ query_vector)
     odds = np.exp(scores - scores.max())
     probabilities = odds / odds.sum()
-    chosen = _select(sentences, probabilities, max_sentences, max_characters)
-    chosen = _with_list_items(sentences, chosen, max_characters)
+    lengths = [_shown_length(hits[sentence.hit], sentence) for sentence in sentences]
+    chosen = _select(sentences, lengths, probabilities, max_sentences, max_characters)
+    chosen = _with_list_items(sentences, lengths, chosen, max_characters)
     return _quotes(asked, hits, sentences, probabilities, chosen, max_characters)
 
 
@@ -126,8 +117,18 @@ def _scores(question: Question, sentences: Sequence[Sentence]) -> np.ndarray:
     return scores
 
 
+def _shown_length(hit: Hit, sentence: Sentence) -> int:
+    """Characters that a sentence takes up in a quote, with the blanks that join it to the one before."""
+    before = hit.text[: sentence.start]
+    return min(LONG, len(sentence.text)) + len(before) - len(before.rstrip())
+
+
 def _select(
-    sentences: Sequence[Sentence], probabilities: np.ndarray, most: int, characters: int
+    sentences: Sequence[Sentence],
+    lengths: Sequence[int],
+    probabilities: np.ndarray,
+    most: int,
+    characters: int,
 ) -> list[int]:
     """The sentences worth their length, at least one; their numbers in the order of the text."""
     chosen: list[int] = []
@@ -136,22 +137,24 @@ def _select(
         sentence = sentences[number]
         if len(chosen) == most or not sentence.quotable:
             break
-        length = min(LONG, len(sentence.text))
         if chosen and probabilities[number] < max(DOUBTFUL, FAR_BELOW * probabilities.max()):
             break
-        if chosen and (length > room or probabilities[number] < WORTH * _width(sentence.text[:LONG])):
+        worth = probabilities[number] >= WORTH * _width(sentence.text[:LONG])
+        if chosen and (lengths[number] > room or not worth):
             continue
         chosen.append(number)
-        room -= length
+        room -= lengths[number]
         if room <= 0:
             break
     return sorted(chosen)
 
 
-def _with_list_items(sentences: Sequence[Sentence], chosen: Sequence[int], characters: int) -> list[int]:
+def _with_list_items(
+    sentences: Sequence[Sentence], lengths: Sequence[int], chosen: Sequence[int], characters: int
+) -> list[int]:
     """Add the items of a list whose lead-in ("…如下：") was chosen, as many as there is room for."""
     found = set(chosen)
-    room = characters - sum(min(LONG, len(sentences[number].text)) for number in chosen)
+    room = characters - sum(lengths[number] for number in chosen)
     for number in chosen:
         if not sentences[number].folded.endswith(":"):
             continue
@@ -159,7 +162,7 @@ def _with_list_items(sentences: Sequence[Sentence], chosen: Sequence[int], chara
             if sentences[item].hit != sentences[number].hit or not sentences[item].lists:
                 break
             if item not in found:
-                room -= len(sentences[item].text)
+                room -= lengths[item]
                 if room < 0:
                     break
                 found.add(item)
@@ -186,8 +189,7 @@ def _quotes(
     for number in chosen:
         sentence, score = sentences[number], float(probabilities[number])
         hit = hits[sentence.hit]
-        room = characters - sum(one.end - one.start for one in found)
-        start, end = _cut(question, sentence, weights, min(LONG, room))
+        start, end = _cut(question, sentence, weights, min(LONG, characters))
         last = found[-1] if found else None
         if last and last.hit_index == sentence.hit and not hit.text[last.end : start].strip():
             start, score = last.start, min(1.0, last.score + score)
@@ -231,18 +233,11 @@ def _value(question: Question, clause: str, weights: Mapping[str, float]) -> flo
     return covered + (0.5 * max(weights.values(), default=1.0) if fresh else 0.0)
 
 
-def _same_question(question: str, hits: Sequence[Hit]) -> int | None:
-    """The FAQ hit whose question is the one asked, by the terms that both share (Dice)."""
+def _asked_pair(question: str, hits: Sequence[Hit]) -> int | None:
+    """The FAQ hit whose question is the one asked; of several the one that is worded most alike."""
     asked = content_terms(fold(question))
-    best, found = SAME_QUESTION, None
-    for number, hit in enumerate(hits):
-        if hit.kind != "faq" or not hit.question:
-            continue
-        other = content_terms(fold(hit.question))
-        likeness = 2 * len(asked & other) / max(1, len(asked) + len(other))
-        if likeness > best or (likeness == best and found is None):
-            best, found = likeness, number
-    return found
+    found = [n for n, hit in enumerate(hits) if hit.kind == "faq" and same_question(question, hit.question)]
+    return max(found, key=lambda n: len(asked & content_terms(fold(hits[n].question))), default=None)
 
 
 def _whole_answer(hits: Sequence[Hit], number: int) -> list[Quote]:

@@ -12,13 +12,14 @@ from app.messages import LANGUAGES, translate
 from loaders.sentences import split_sentences
 from vectorstore.chinese import fold
 
+# 内容 and 文件 may be what a fact is about; 上述内容 and 文件中 are what was read.
 _SOURCES_ZH = (
-    r"(?:资料|文档|文件|文中|文章|原文|材料|内容|上下文|信息|段落|知识库"
-    r"|手册|片段|以上|上述|上文|其中)"
+    r"(?:资料|文档|文中|文章|原文|上下文|段落|知识库|片段|以上|上述|上文|其中"
+    r"|(?:提供|所给|给定|给出|现有|已知|参考)的?(?:文件|材料|内容|信息|手册)|(?:文件|材料|手册)[中里内])"
 )
 _SOURCES_EN = (
-    r"(?:documents?|passages?|texts?|context|sources?|information|materials?|excerpts?|content"
-    r"|knowledge base)"
+    r"(?:documents?|passages?|texts?|context|sources?|excerpts?|knowledge base"
+    r"|(?:provided|given|above|available|retrieved) (?:information|content|materials?))"
 )
 _TOLD_ZH = (
     r"(?:提到|提及|提供|说明|包含|包括|涉及|记载|给出|写明|写到|写出|规定|描述|介绍|找到|显示|指出"
@@ -55,6 +56,21 @@ _REFUSALS = [
         r"^(?:i'm sorry|sorry)?[, ]*(?:but )?i (?:do not|don't|don’t) (?:know|have)\b",
     )
 ]
+# What only the passages do, even in a sentence that cites one: 资料中没有提到, but not 价格不包含.
+_THOUGH_CITED = [
+    re.compile(pattern)
+    for pattern in (
+        r"(?:(?<![\u3400-\u9fff])资料|[据在从的]资料|(?:提供|所给|给定)的?(?:文档|文件|材料|内容|信息)"
+        r"|以上资料|上述资料|现有资料|上下文|知识库|文中|原文)[中里内]?[^。，,;；]{0,6}"
+        r"(?:没有|并未|未能|未曾|未|并没有|没)(?:有|能|直接|明确|具体|详细|任何)*"
+        r"(?:提到|提及|提供|说明|包含|涉及|记载|给出|写明|写到|找到)",
+        r"\b(?:context|passages?"
+        r"|(?:provided|given|above) (?:documents?|texts?|sources?|information|content))\b"
+        rf"[^.;]{{0,40}}\b(?:do|does|did)(?: not|n't|n’t) {_TOLD_EN}",
+    )
+]
+_MARKS = re.compile(r"(?:\s*\[\d{1,3}\])+")
+_MARKS_BEHIND = re.compile(rf"([。.!！?？])({_MARKS.pattern})")
 _POLITE = re.compile(
     rf"^(?:{_SORRY}|sorry|i'm sorry|i am sorry)[，,。.!！ ]*$"
     r"|^(?:请|建议|您可以|你可以|如(?:果|需|有)|若|换(?:个|一)|可以换|或(?:者)?上传"
@@ -64,13 +80,15 @@ _AND_YET = re.compile(r"(?:但是?|不过|然而|只是|but|however|though)[^。
 
 
 def is_refusal_sentence(sentence: str) -> bool:
-    """Whether a sentence says that the documents do not tell, and nothing besides."""
+    """Whether a sentence says that the documents do not tell, and nothing besides.
+
+    One that cites a passage may say that something is not so: then it must speak of the passages.
+    """
     folded = fold(sentence).strip()
-    if not folded:
-        return False
     if any(fold(text) in folded for text in _fixed()):
         return True
-    found = [match for pattern in _REFUSALS if (match := pattern.search(folded))]
+    patterns = _THOUGH_CITED if _MARKS.search(folded) else _REFUSALS
+    found = [match for pattern in patterns if (match := pattern.search(folded))]
     if not found:
         return False
     return not _AND_YET.search(folded[min(match.end() for match in found) :])
@@ -81,23 +99,22 @@ def is_refusal(answer: str) -> bool:
 
     An answer that refuses a part of the question and answers another is an answer.
     """
-    sentences = [answer[start:end] for start, end in split_sentences(answer)]
-    if any(text in answer for text in _fixed()):
-        rest = answer
-        for text in _fixed():
-            rest = rest.replace(text, "")
-        sentences = [rest[start:end] for start, end in split_sentences(rest)]
-        return all(is_refusal_sentence(s) or _is_polite(s) for s in sentences)
+    fixed = [text for text in _fixed() if text in answer]
+    rest = answer
+    for text in fixed:
+        rest = rest.replace(text, "")
+    rest = _MARKS_BEHIND.sub(r"\2\1", rest)  # "五天。[1]" is one sentence
+    sentences = [rest[start:end] for start, end in split_sentences(rest)]
     refusing = [is_refusal_sentence(sentence) for sentence in sentences]
-    return any(refusing) and all(
+    return (bool(fixed) or any(refusing)) and all(
         refuses or _is_polite(sentence) for refuses, sentence in zip(refusing, sentences, strict=True)
     )
 
 
 def needs_no_citation(text: str) -> bool:
-    """Whether an answer so far, or its last sentence, refuses."""
+    """Whether an answer so far, or its last sentence, refuses though a citation comes next."""
     spans = split_sentences(text)
-    return bool(spans) and (is_refusal_sentence(text[slice(*spans[-1])]) or is_refusal(text))
+    return bool(spans) and (is_refusal_sentence(text[slice(*spans[-1])] + "[1]") or is_refusal(text + "[1]"))
 
 
 def _is_polite(sentence: str) -> bool:
