@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app import schemas
 from app.examples import with_example
-from app.http.common import ServiceDep, Utf8Route
+from app.http.common import RowId, ServiceDep, Utf8Route
 
 router = APIRouter(
     prefix="/api/knowledge-bases/{name}/documents/{document_id}", tags=["chunks"], route_class=Utf8Route
 )
+
+_MOST_PAGES = 1_000_000
 
 
 class ChunkList(BaseModel):
@@ -26,8 +28,8 @@ class NewChunk(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
     text: str
-    page: int | None = None
-    heading_path: list[str] = []
+    page: int | None = Field(None, ge=1, le=_MOST_PAGES)
+    heading_path: list[str] = Field([], max_length=100)
 
 
 class ChunkChange(BaseModel):
@@ -50,7 +52,7 @@ class Keeping(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=with_example)
 
-    chunk_id: int | None = None
+    chunk_id: RowId | None = None
 
 
 @router.get("/chunks")
@@ -69,7 +71,7 @@ def add_chunk(name: str, document_id: str, body: NewChunk, service: ServiceDep) 
 
 @router.patch("/chunks/{chunk_id}")
 def change_chunk(
-    name: str, document_id: str, chunk_id: int, body: ChunkChange, service: ServiceDep
+    name: str, document_id: str, chunk_id: RowId, body: ChunkChange, service: ServiceDep
 ) -> schemas.Chunk:
     """Give a chunk another text, under a new id, or switch it off or on."""
     return schemas.chunk(
@@ -78,7 +80,7 @@ def change_chunk(
 
 
 @router.delete("/chunks/{chunk_id}", status_code=204)
-def delete_chunk(name: str, document_id: str, chunk_id: int, service: ServiceDep) -> None:
+def delete_chunk(name: str, document_id: str, chunk_id: RowId, service: ServiceDep) -> None:
     """Delete a chunk; it does not come again when the file is read again."""
     service.chunks.delete(name, document_id, chunk_id)
 
@@ -95,12 +97,12 @@ def list_edits(name: str, document_id: str, service: ServiceDep) -> EditList:
 
 
 @router.post("/edits/{edit_id}/keep", status_code=204)
-def keep_edit(name: str, document_id: str, edit_id: int, body: Keeping, service: ServiceDep) -> None:
+def keep_edit(name: str, document_id: str, edit_id: RowId, body: Keeping, service: ServiceDep) -> None:
     """Settle a conflict for the edit: make it of another chunk, or add its text."""
     service.chunks.keep(name, document_id, edit_id, chunk_id=body.chunk_id)
 
 
 @router.delete("/edits/{edit_id}", status_code=204)
-def discard_edit(name: str, document_id: str, edit_id: int, service: ServiceDep) -> None:
+def discard_edit(name: str, document_id: str, edit_id: RowId, service: ServiceDep) -> None:
     """Take an edit back: the chunk is as it was read."""
     service.chunks.discard(name, document_id, edit_id)

@@ -8,12 +8,19 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import Field
 
 from app.errors import UnreadableTextError
 from app.http.asking import access_of, wished_language
 from app.messages import Language
 from app.rights import for_access
 from app.service import Service
+
+MOST = (1 << 63) - 1
+"""What SQLite can count to."""
+
+RowId = Annotated[int, Field(ge=0, le=MOST)]
+"""The number of a chunk or of an edit."""
 
 
 class _Utf8Request(Request):

@@ -19,7 +19,7 @@ from app import schemas
 from app.errors import RepeatedNameError
 from app.examples import with_example
 from app.failures import KNOWN, Failure
-from app.http.common import LanguageDep, ServiceDep, Utf8Route
+from app.http.common import MOST, LanguageDep, ServiceDep, Utf8Route
 from app.http.uploads import uploaded_files
 from app.messages import Language
 from app.replies import ErrorDetail, Rejected, Upload
@@ -31,8 +31,6 @@ from knowledge_base.types import DocumentState
 router = APIRouter(prefix="/api/knowledge-bases/{name}/documents", tags=["documents"], route_class=Utf8Route)
 
 _BLOCK = 1 << 20
-_MAX_OFFSET = (1 << 63) - 1
-"""What SQLite can count to."""
 UPLOAD: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -80,7 +78,7 @@ def list_documents(
     service: ServiceDep,
     language: LanguageDep,
     limit: Annotated[int | None, Query(ge=1, le=10_000)] = None,
-    offset: Annotated[int, Query(ge=0, le=_MAX_OFFSET)] = 0,
+    offset: Annotated[int, Query(ge=0, le=MOST)] = 0,
     query: str = "",
     state: DocumentState | None = None,
 ) -> DocumentList:

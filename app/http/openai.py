@@ -84,7 +84,7 @@ class ChatRequest(BaseModel):
     mode: AskMode = "documents"
     session_id: str | None = None
     """With the mode "files": the conversation whose files are asked. What is said is not kept in it."""
-    knowledge_bases: list[str] | None = None
+    knowledge_bases: list[str] | None = Field(None, max_length=100)
     top_k: TopK = None
     threshold: Threshold = None
 

@@ -74,7 +74,10 @@ class OriginGuard:
         origin = headers.get("origin")
         if origin is None:  # not a browser, or one so old that it sends none
             return "cross-site" if headers.get("sec-fetch-site") == "cross-site" else None
-        same = urlsplit(origin).netloc.lower() == host.lower() and bool(host)
+        try:
+            same = urlsplit(origin).netloc.lower() == host.lower() and bool(host)
+        except ValueError:  # no address at all
+            return origin
         return None if same or origin.lower() in self._origins else origin
 
     def _is_ours(self, host: str) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.http.common import ServiceDep, Utf8Route
 from app.replies import Session, SessionMessage
@@ -19,7 +20,28 @@ router = APIRouter(prefix="/api/sessions", tags=["sessions"], route_class=Utf8Ro
 _OWNER = None
 """Stands for the key that asks: whoever it is, the service knows better."""
 
+_SETTINGS_CHARACTERS = 16_384
+_SETTINGS_LEVELS = 16
+
+
+def _small(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings, which every list of conversations holds."""
+    _check_levels(settings, _SETTINGS_LEVELS)
+    if len(json.dumps(settings, allow_nan=False)) > _SETTINGS_CHARACTERS:
+        raise ValueError(f"more than {_SETTINGS_CHARACTERS} characters of JSON")
+    return settings
+
+
+def _check_levels(value: Any, levels: int) -> None:
+    if not levels:
+        raise ValueError(f"nested more than {_SETTINGS_LEVELS} levels deep")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for each in inner:
+        _check_levels(each, levels - 1)
+
+
 Names = Annotated[list[str], Field(max_length=100)]
+Chosen = Annotated[dict[str, Any], AfterValidator(_small)]
 
 
 class SessionList(BaseModel):
@@ -39,7 +61,7 @@ class NewSession(BaseModel):
 
     title: str = Field("", max_length=500)
     knowledge_bases: Names = []
-    settings: dict[str, Any] = {}
+    settings: Chosen = {}
 
 
 class SessionChange(BaseModel):
@@ -51,7 +73,7 @@ class SessionChange(BaseModel):
 
     title: str | None = Field(None, max_length=500)
     knowledge_bases: Names | None = None
-    settings: dict[str, Any] | None = None
+    settings: Chosen | None = None
 
 
 class MessageList(BaseModel):

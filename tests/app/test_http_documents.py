@@ -530,3 +530,27 @@ def test_a_rebuild_is_a_job_that_can_be_rolled_back(other: TestClient) -> None:
     assert (back["state"], back["error"]) == ("failed", "nothing_kept")
     assert _error(other.delete(f"{BASE}/kb/previous")) == "nothing_kept"
     assert _error(other.post(f"{BASE}/none/rebuild")) == "knowledge_base_not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "chunks", {"text": "补充。", "page": 10**30}),
+        ("POST", "chunks", {"text": "补充。", "page": -5}),
+        ("POST", "chunks", {"text": "补充。", "page": 0}),
+        ("PATCH", f"chunks/{10**30}", {"enabled": False}),
+        ("DELETE", f"chunks/{10**30}", None),
+        ("DELETE", f"edits/{10**30}", None),
+        ("POST", "edits/1/keep", {"chunk_id": 10**30}),
+    ],
+)
+def test_numbers_that_nothing_can_have_are_refused(
+    client: TestClient, service: Service, method: str, path: str, body: Any
+) -> None:
+    document = service.documents(KB)[0].id
+    chunks = service.document_chunks(KB, document)
+    reply = client.request(method, f"{BASE}/{KB}/documents/{document}/{path}", json=body)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_request")
+    assert service.document_chunks(KB, document) == chunks
+    page = client.get(f"{BASE}/{KB}/documents/{document}/pages/{10**30}.png")
+    assert page.status_code in {404, 415}

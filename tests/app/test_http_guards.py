@@ -54,6 +54,7 @@ def test_a_name_of_the_settings_is_served(make_service: MakeService, client_of: 
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "http://127.0.0.1:9999"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://["}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
     ],
 )
@@ -357,6 +358,21 @@ def test_a_conversation_is_kept_and_leaned_on(client: TestClient, service: Servi
     for path in ("", "/messages", "/export"):
         reply = client.get(f"/api/sessions/{session}{path}")
         assert (reply.status_code, reply.json()["error"]["code"]) == (404, "session_not_found")
+
+
+@pytest.mark.parametrize(
+    "settings", ['{"a": %s}' % ("[" * 900 + "]" * 900), '{"a": NaN}', '{"a": "%s"}' % ("长" * 3000)]
+)
+def test_what_is_kept_with_a_conversation_is_small(client: TestClient, settings: str) -> None:
+    kind = {"Content-Type": "application/json"}
+    session = client.post("/api/sessions", json={"settings": {"a": [{"b": 10**30}]}}).json()["id"]
+    body = f'{{"settings": {settings}}}'
+    for method, path in (("POST", "/api/sessions"), ("PATCH", f"/api/sessions/{session}")):
+        reply = client.request(method, path, content=body, headers=kind)
+        assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid_request")
+    (kept,) = client.get("/api/sessions").json()["sessions"]
+    assert kept["settings"] == {"a": [{"b": 10**30}]}
+    client.delete(f"/api/sessions/{session}")
 
 
 def test_a_conversation_is_invisible_to_another_key(make_service: MakeService, client_of: ClientOf) -> None:
