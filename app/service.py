@@ -29,6 +29,7 @@ from knowledge_base.job_runner import JobControl, JobRunner
 from knowledge_base.names import document_name
 from knowledge_base.sessions import SessionStore
 from knowledge_base.types import DocumentInfo, JobEvent, JobInfo, KnowledgeBaseInfo
+from knowledge_base.unreachable_sessions import UnreachableSessions
 from loaders.document import Chunk
 from loaders.errors import LoaderError
 from loaders.rendering import render_page
@@ -49,6 +50,9 @@ class Service(Questions):
         self.conversation_files = ConversationFiles(parts.catalogue, delete=self.delete_knowledge_base)
         self.keys = ApiKeys(parts.catalogue)
         self.sessions = SessionStore(parts.catalogue.database, deleted=self.conversation_files.delete)
+        self.unreachable_sessions = UnreachableSessions(
+            parts.catalogue.database, swept=self.conversation_files.sweep
+        )
         self.operations = parts.operations
         self.lifecycle = parts.lifecycle
         self.listing = DocumentListing(parts.catalogue)
@@ -81,6 +85,7 @@ class Service(Questions):
         """Clean up after a killed process and begin to work through the jobs."""
         self._reserve.keep()
         self.imports.clear_left()
+        self.conversation_files.sweep()
         self._parts.files.sweep(self._parts.catalogue.referenced())
         self._runner = JobRunner(
             self._parts.catalogue,

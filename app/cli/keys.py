@@ -60,10 +60,19 @@ def keys_list(output: Output) -> None:
 @click.argument("key_id", metavar="ID")
 @output_options
 def keys_revoke(output: Output, key_id: str) -> None:
-    """吊销密钥 / Revoke a key; it opens nothing any more."""
+    """吊销密钥，其对话从此无人能打开 / Revoke a key; nobody opens its conversations any more."""
     with output.service() as service:
         shown = _shown(service, service.keys.revoke(key_id))
     output.result(shown, key_id)
+
+
+@keys.command("prune")
+@output_options
+def keys_prune(output: Output) -> None:
+    """删除已无密钥能打开的对话及其文件 / Delete the conversations, with their files, that no key opens."""
+    with output.service() as service:
+        count = service.unreachable_sessions.delete()
+    output.result({"deleted": count}, str(count))
 
 
 def _shown(service: Service, key: ApiKey) -> dict[str, Any]:
