@@ -38,7 +38,7 @@ _HEADERS = [
 ]
 _CLOSED = re.compile(
     r"/gradio_api/(file|proxy|deep_link|info|openapi|runs|run-history|vibe|undo-vibe|dev|custom_component"
-    r"|process_recording|stream|call|run/|api/)|/(monitoring|pwa_icon|svelte|login|logout)"
+    r"|component_server|process_recording|stream|call|run/|api/)|/(monitoring|pwa_icon|svelte|login|logout)"
 )
 """Routes of Gradio that the pages do not use, among them those that serve files from the disk."""
 _ADVERTISEMENT = re.compile(r'\s*<meta\s+(?:property="og:|name="twitter:)[^>]*>')

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
+from gradio.exceptions import InvalidPathError
 
 from app.messages import LANGUAGES
 from app.pages.chat_tab import ChatTab
@@ -13,6 +15,7 @@ from app.pages.models_tab import ModelsTab
 from app.pages.retrieval_tab import RetrievalTab
 from app.pages.system_tab import SystemTab
 from app.pages.texts import page_texts
+from app.pages.uploads import is_upload, named_files, upload_folder
 
 if TYPE_CHECKING:
     from app.evaluation.background import Evaluations
@@ -52,11 +55,30 @@ class Labels(gr.I18n):  # type: ignore[misc] # Gradio is not typed
         return super().__call__(self._PREFIX + key)
 
 
+class Pages(gr.Blocks):  # type: ignore[misc] # Gradio is not typed
+    """Blocks whose handlers are given no file but those that browsers have sent.
+
+    A browser names files by paths of its own choice, to any component; mounted, Gradio would open,
+    copy or download whatever is named.
+    """
+
+    def __init__(self, uploads: Path, **options: Any) -> None:
+        self._uploads = uploads
+        super().__init__(**options)
+
+    def validate_inputs(self, block_fn: Any, inputs: list[Any]) -> None:
+        """Called before anything is done with the inputs of a request. Raises `InvalidPathError`."""
+        super().validate_inputs(block_fn, inputs)
+        if not all(is_upload(named, self._uploads) for named in named_files(inputs)):
+            raise InvalidPathError("the file was not sent by a browser")
+
+
 def build_blocks(
     service: Service, evaluations: Evaluations, system: SystemFacts, label: gr.I18n
 ) -> gr.Blocks:
     """All components and handlers. Models are not touched."""
-    with gr.Blocks(
+    with Pages(
+        upload_folder(service.settings.data_dir),
         title=page_texts("zh")["title"],
         analytics_enabled=False,
         fill_height=True,

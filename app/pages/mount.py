@@ -10,7 +10,7 @@ from app.evaluation.background import Evaluations
 from app.pages.guard import PageGuard
 from app.pages.rights import for_admins, for_browser
 from app.pages.system import SystemFacts
-from app.pages.uploads import sweep
+from app.pages.uploads import sweep, upload_folder
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -23,7 +23,7 @@ _FONTS = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sa
 def mount_pages(api: FastAPI, service: Service) -> FastAPI:
     """Mount the pages at "/" behind the routes that `api` already has, and return `api`."""
     settings = service.settings
-    uploads = settings.data_dir.resolve() / "tmp"
+    uploads = upload_folder(settings.data_dir)
     uploads.mkdir(parents=True, exist_ok=True)
     sweep(uploads)
     # Gradio reads these when it is imported and when components are made.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.errors import RepeatedNameError, TooManyFilesError
 from app.failures import KNOWN, Failure
@@ -19,6 +20,34 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _SWEEP_AGE_SECONDS = 3600
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def upload_folder(data_dir: Path) -> Path:
+    """Where Gradio keeps what browsers send, each file in a folder named by its digest."""
+    return data_dir.resolve() / "tmp"
+
+
+def named_files(sent: Any) -> Iterator[dict[str, Any]]:
+    """What the inputs of a request name as files, however deep, by whatever path."""
+    if isinstance(sent, dict):
+        if "path" in sent:
+            yield sent
+        sent = list(sent.values())
+    if isinstance(sent, list):
+        for part in sent:
+            yield from named_files(part)
+
+
+def is_upload(named: dict[str, Any], folder: Path) -> bool:
+    """Whether this names a file that a browser has sent to `folder`, and nothing else."""
+    if not isinstance(named["path"], str) or named.get("is_stream"):
+        return False
+    try:
+        path = Path(named["path"]).resolve()
+        return path.parent.parent == folder and bool(_DIGEST.fullmatch(path.parent.name)) and path.is_file()
+    except (OSError, ValueError, RuntimeError):  # no path at all
+        return False
 
 
 def take_in(
@@ -42,9 +71,9 @@ def take_in(
             stored.append(service.store(path.name, _blocks(path)))
         except Exception as error:
             rejected.append((path.name, Failure.of(error, language).message))
-        finally:
-            shutil.rmtree(path.parent, ignore_errors=True)  # a folder of this file alone
-            sweep(path.parent.parent)
+    for folder in {path.parent for path in paths}:  # files of equal bytes share one
+        shutil.rmtree(folder, ignore_errors=True)
+    sweep(upload_folder(service.settings.data_dir))
     if not stored:
         return None, rejected
     try:

@@ -8,7 +8,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, unquote
 
@@ -17,7 +16,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from app.pages.uploads import take_in
+from app.pages.uploads import take_in, upload_folder
 from app.service import Service
 from tests.app.bad_files import bad_files
 from tests.app.conftest import BRANCH, HANDBOOK, KB, MANUAL, SAMPLES, MakeService, files_below, finished
@@ -242,10 +241,10 @@ def test_files_of_one_name_are_not_taken_in(other: TestClient, names: tuple[str,
     assert other.get("/api/jobs").json() == {"jobs": []}
 
 
-def test_the_pages_take_in_no_files_of_one_name(make_service: MakeService, tmp_path: Path) -> None:
+def test_the_pages_take_in_no_files_of_one_name(make_service: MakeService) -> None:
     service = make_service()
     service.create_knowledge_base("kb")
-    paths = [tmp_path / "uploads" / folder / "a.md" for folder in "xy"]
+    paths = [upload_folder(service.settings.data_dir) / folder / "a.md" for folder in "xy"]
     for path in paths:
         path.parent.mkdir(parents=True)
         path.write_text(str(path), encoding="utf-8")

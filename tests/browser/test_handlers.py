@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
+from typing import Any
+
+import pytest
 
 # In a process of its own, because Gradio leaves an event loop behind.
 _PROGRAM = """
-import json, sys, typing, warnings
+import asyncio, json, os, sys, typing, warnings
 from pathlib import Path
 
 warnings.simplefilter("ignore")
 from app.composition import build_service
 from app.pages.layout import Labels, build_blocks
 from app.pages.system import SystemFacts
+from app.pages.uploads import upload_folder
 from app.settings import load_settings
 
+folder = upload_folder(Path(sys.argv[1])) / ("0" * 64)
+folder.mkdir(parents=True)
+os.environ["GRADIO_TEMP_DIR"] = str(folder.parent)  # for the components, when they are made
 service = build_service(load_settings({"data_dir": Path(sys.argv[1])}))
 blocks = build_blocks(service, None, SystemFacts(), Labels())
 service.close()
@@ -28,14 +34,43 @@ for handler in handlers:
         typing.get_type_hints(handler)
     except NameError as error:
         unreadable.append(f"{handler.__qualname__}: {error}")
-print(json.dumps([len(handlers), unreadable]))
+
+(folder / "sent.txt").touch()
+file = {"path": str(folder / "sent.txt"), "meta": {"_type": "gradio.FileData"}}
+changes = ({"path": sys.argv[1]}, {"path": "http://127.0.0.1:9/a.txt"}, {"is_stream": True})
+outside = [{**file, **change} for change in changes]
+taken = []
+for block in blocks.fns.values():
+    for named in outside if block.inputs else ():
+        try:
+            asyncio.run(blocks.preprocess_data(block, [named] * len(block.inputs), None))
+            taken.append([block.name, named])
+        except Exception as error:
+            if type(error).__name__ != "InvalidPathError":
+                taken.append([block.name, named, repr(error)])
+    if [input.elem_id for input in block.inputs] == ["zw-set-upload"]:
+        [own] = asyncio.run(blocks.preprocess_data(block, [file], None))
+print(json.dumps([len(handlers), unreadable, taken, own == file["path"]]))
 """
 
 
-def test_gradio_can_read_the_annotations_of_all_handlers(tmp_path: Path) -> None:
-    # Where a name of an annotation is known to type checkers only, Gradio hands in no request.
-    command = [sys.executable, "-c", _PROGRAM, str(tmp_path)]
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """What the program found."""
+    command = [sys.executable, "-c", _PROGRAM, str(tmp_path_factory.mktemp("data"))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own program
-    handlers, unreadable = json.loads(done.stdout.splitlines()[-1])
+    found: list[Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_gradio_can_read_the_annotations_of_all_handlers(built: list[Any]) -> None:
+    # Where a name of an annotation is known to type checkers only, Gradio hands in no request.
+    handlers, unreadable, *_ = built
     assert handlers > 40
     assert unreadable == []
+
+
+def test_no_handler_is_given_a_file_that_no_browser_has_sent(built: list[Any]) -> None:
+    *_, taken, own = built
+    assert taken == []
+    assert own

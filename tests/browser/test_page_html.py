@@ -284,9 +284,13 @@ def test_button_carries_data_and_question_as_attributes() -> None:
 
 
 def test_take_in_deletes_the_copies_and_tells_why_a_file_was_refused(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{n}" / f"{name}.md" for n, name in enumerate(("好", "空", "多"))]
+    kept = uploads.upload_folder(tmp_path)
+    # Files of equal bytes share a folder.
+    paths = [
+        kept / folder / f"{name}.md" for folder, name in (("0", "好"), ("0", "同"), ("1", "空"), ("2", "多"))
+    ]
     for path in paths:
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("x", encoding="utf-8")
     submitted = []
 
@@ -299,15 +303,39 @@ def test_take_in_deletes_the_copies_and_tells_why_a_file_was_refused(tmp_path: P
         submitted.append((name, files))
         return SimpleNamespace(id="j1")
 
-    limits = SimpleNamespace(files_per_upload=2)
-    service = SimpleNamespace(store=store, submit=submit, settings=SimpleNamespace(limits=limits))
+    settings = SimpleNamespace(limits=SimpleNamespace(files_per_upload=3), data_dir=tmp_path)
+    service = SimpleNamespace(store=store, submit=submit, settings=settings)
     job, rejected = uploads.take_in(cast(Service, service), "库", paths, "zh")
     assert job == "j1"
-    assert submitted == [("库", ["好.md:x"])]
+    assert submitted == [("库", ["好.md:x", "同.md:x"])]
     assert [name for name, _ in rejected] == ["空.md", "多.md"]
     assert "是空的" in rejected[0][1]
-    assert "2" in rejected[1][1]
-    assert list(tmp_path.iterdir()) == []
+    assert "3" in rejected[1][1]
+    assert list(kept.iterdir()) == []
+
+
+def test_only_what_a_browser_has_sent_is_an_upload(tmp_path: Path) -> None:
+    kept = uploads.upload_folder(tmp_path)
+    sent, export = kept / ("a" * 64) / "问题.csv", kept / "export" / "库.zhiwen"
+    for path in (sent, export):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    (sent.parent / "link").symlink_to(Path(__file__))
+    assert uploads.is_upload({"path": str(sent)}, kept)
+    for path in (
+        export,
+        sent.parent,
+        sent.parent / "none",
+        sent.parent / "link",
+        kept / "none",
+        Path(__file__),
+    ):
+        assert not uploads.is_upload({"path": str(path)}, kept)
+    assert not uploads.is_upload({"path": str(sent), "is_stream": True}, kept)
+    for named in ("http://127.0.0.1:9/a", "\0", ["a"], None):
+        assert not uploads.is_upload({"path": named}, kept)
+    inputs = ["a", [{"path": 1}], {"files": [{"path": 2, "more": {"path": 3}}]}]
+    assert [named["path"] for named in uploads.named_files(inputs)] == [1, 2, 3]
 
 
 def test_sweep_leaves_what_may_still_be_coming_in(tmp_path: Path) -> None:
