@@ -67,8 +67,10 @@ def _theme() -> Any:
     theme = gr.themes.Default(
         primary_hue="teal", secondary_hue="teal", font=_FONTS, font_mono=["ui-monospace", "monospace"]
     )
-    # The theme's own green is too light for white letters.
+    # The theme's own green is too light for white letters, and its grey for a white ground.
     return theme.set(
+        block_info_text_color="#5b6472",
+        block_info_text_color_dark="#a9a9b4",
         button_primary_background_fill="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_dark="*primary_700",
