@@ -41,6 +41,7 @@ STATUS = {
     "data_folder": 507,
     "disk_full": 507,
     "catalogue_damaged": 500,
+    "files_missing": 409,
     "folder_not_empty": 409,
     "invalid_package": 422,
     "package_version": 422,

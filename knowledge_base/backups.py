@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.errors import storage_error
-from knowledge_base.file_references import referenced
+from knowledge_base.file_references import names, referenced
 from knowledge_base.files import FileStore
 from knowledge_base.package_files import Progress
 from knowledge_base.snapshots import copy_catalogue, snapshot
 from knowledge_base.whole_folders import made_whole
 from loaders.errors import LoadingCancelledError
 
+LOST = "lost-files.txt"
+"""Has the digests of files that were lost already when the backup was made, where there are any."""
 _OTHERS = ("evaluations", "models/calibrations")
 """What else of the data folder cannot be made again."""
 
@@ -26,6 +28,8 @@ class Backup:
 
     folder: str
     files: int
+    missing: list[str] = field(default_factory=list)
+    """Documents whose files were lost before, each after its knowledge base."""
 
 
 class Backups:
@@ -57,24 +61,27 @@ class Backups:
         try:
             with (
                 made_whole(target) as partial,
-                snapshot(self._database, self._files, referenced) as (connection, pinned),
+                snapshot(self._database, self._files, referenced) as taken,
             ):
                 copy_catalogue(
-                    connection,
+                    taken.connection,
                     partial / "catalogue.db",
                     progress=lambda done, total: told("catalogue", done, total),
                 )
-                digests = [path.name for path in pinned.iterdir()]
+                digests = [path.name for path in taken.files.iterdir()]
                 copies = FileStore(partial / "files")
                 for done, digest in enumerate(digests, 1):
                     copy = copies.path(digest)
                     copy.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(pinned / digest, copy)
+                    shutil.copyfile(taken.files / digest, copy)
                     told("files", done, len(digests))
                 copy_others(self._folder, partial)
+                missing = names(taken.connection, taken.missing)
+                if missing:
+                    (partial / LOST).write_text("\n".join(sorted(taken.missing)), encoding="utf-8")
         except OSError as error:
             raise storage_error(f"cannot write {target}", error) from error
-        return Backup(str(target), len(digests))
+        return Backup(str(target), len(digests), missing)
 
 
 def copy_others(source: Path, target: Path) -> None:

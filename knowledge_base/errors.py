@@ -113,6 +113,12 @@ class DiskFullError(DataFolderError):
     code = "disk_full"
 
 
+class FilesMissingError(KnowledgeBaseError):
+    """Files of `documents` are lost, which an export has to hold."""
+
+    code = "files_missing"
+
+
 class FolderNotEmptyError(KnowledgeBaseError):
     """A folder that is to be filled holds something already."""
 

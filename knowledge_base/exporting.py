@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, Table, select
 
+from knowledge_base import file_references
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.clock import now
-from knowledge_base.errors import DataFolderError
+from knowledge_base.errors import DataFolderError, FilesMissingError
 from knowledge_base.files import FileStore
 from knowledge_base.package_files import VERSION, PackageWriter, Progress
 from knowledge_base.package_records import (
@@ -77,17 +78,18 @@ class Exporter:
     ) -> Export:
         """Write the knowledge base, as it is at this moment, to the file `target`, replacing what is there.
 
-        Raises `KnowledgeBaseNotFoundError`, `DiskFullError` or `DataFolderError`, and
+        Raises `KnowledgeBaseNotFoundError`, `FilesMissingError`, `DiskFullError` or `DataFolderError`, and
         `LoadingCancelledError`; nothing is left at `target` then.
         """
         key = self._catalogue.key(name)
         with (
-            snapshot(self._catalogue.database, self._files, lambda c: _digests(c, key)) as (
-                connection,
-                pinned,
-            ),
+            snapshot(self._catalogue.database, self._files, lambda c: _digests(c, key)) as taken,
             PackageWriter(target, cancelled=cancelled) as package,
         ):
+            connection, pinned = taken.connection, taken.files
+            if taken.missing:
+                names = ", ".join(file_references.names(connection, taken.missing))
+                raise FilesMissingError(f"the files of {names} are missing", documents=names)
             row = connection.execute(select(knowledge_bases).where(knowledge_bases.c.id == key.id)).one()
             ids = _chunk_ids(connection, row)
             with package.member(DOCUMENTS) as out:

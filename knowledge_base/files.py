@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
 
 from knowledge_base.errors import DataFolderError, storage_error
 from loaders.errors import LimitExceededError
 
 _BLOCK = 1 << 20
 _PINS = "pinned"
+_HELD = "held"
 _SWEEP_AGE_SECONDS = 24 * 3600
 
 
@@ -40,14 +44,16 @@ class FileStore:
     """Keeps files in `folder`, out of reach of the names that users give.
 
     A file that was put is held, so that no clean-up takes it, until `release` says that the
-    catalogue refers to it or that it is not wanted.
+    catalogue refers to it or that it is not wanted. Other processes see the hold too, by an empty
+    file in `held`; what a killed process holds is let go by `sweep`.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._incoming = folder / "incoming"
-        self._held: Counter[str] = Counter()
+        self._holds: Counter[str] = Counter()
         self._lock = threading.Lock()
+        self._process = secrets.token_hex(8)
 
     def put(self, name: str, blocks: Iterable[bytes], *, max_bytes: int) -> StoredFile:
         """Stream `blocks` to the disk; nothing remains when this raises.
@@ -60,6 +66,7 @@ class FileStore:
         temporary: Path | None = None
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
+            (self._folder / _HELD).mkdir(exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as out:
                 temporary = Path(out.name)
                 for block in blocks:
@@ -76,10 +83,10 @@ class FileStore:
                 out.flush()
                 os.fsync(out.fileno())
             path = self.path(digest.hexdigest())
-            with self._lock:
+            with self._alone():
                 path.parent.mkdir(exist_ok=True)
                 temporary.replace(path)
-                self._held[path.name] += 1
+                self._hold(path.name)
         except OSError as error:
             raise storage_error(f"cannot store {name}", error, name=name) from error
         finally:
@@ -105,8 +112,8 @@ class FileStore:
     def pinned(self, digests: Iterable[str]) -> Iterator[Path]:
         """A folder that has these files by their digests, and keeps them whatever is deleted meanwhile.
 
-        Links are made, so that no other process takes a file away either. Raises
-        `FileNotFoundError` when one is gone already, and `DataFolderError`.
+        Links are made, so that no other process takes a file away either. Files that are gone already
+        are not in it. Raises `DataFolderError`.
         """
         pins = self._folder / _PINS
         try:
@@ -119,7 +126,7 @@ class FileStore:
                 try:
                     link_or_copy(self.path(digest), folder / digest)
                 except FileNotFoundError:
-                    raise
+                    continue
                 except OSError as error:
                     raise storage_error(f"cannot hold {digest}", error) from error
             yield folder
@@ -129,7 +136,11 @@ class FileStore:
     def release(self, sha256: str) -> None:
         """End one hold on a file."""
         with self._lock:
-            self._held[sha256] -= 1
+            self._holds[sha256] -= 1
+            if self._holds[sha256] <= 0:
+                del self._holds[sha256]
+                with suppress(OSError):
+                    self._mark(sha256).unlink()
 
     def remove(
         self,
@@ -139,13 +150,13 @@ class FileStore:
     ) -> None:
         """Delete files that nothing refers to any more, except those held.
 
-        `unreferenced` picks those that the catalogue does not refer to. It is asked while nothing
-        can be put or released, so that a file given again in the meantime is seen either as held
-        or as referred to.
+        `unreferenced` picks those that the catalogue does not refer to. It is asked after the holds,
+        while nothing can be put, so that a file given again in the meantime is seen either as held or
+        as referred to.
         """
-        with self._lock:
-            for sha256 in unreferenced({sha256 for sha256 in digests if self._held[sha256] <= 0}):
-                del self._held[sha256]
+        with self._alone():
+            held = {path.stem for path in (self._folder / _HELD).glob("*")} | self._holds.keys()
+            for sha256 in unreferenced(set(digests) - held):
                 self.path(sha256).unlink(missing_ok=True)
 
     def sweep(self, referenced: set[str]) -> int:
@@ -154,14 +165,39 @@ class FileStore:
         Files of the last day stay, because another process may be storing them now.
         """
         newest = time.time() - _SWEEP_AGE_SECONDS
-        left = [path for path in self._folder.glob("??/*") if path.name not in referenced]
-        old = [path for path in (*left, *self._incoming.glob("*")) if path.stat().st_mtime < newest]
-        for path in old:
-            path.unlink(missing_ok=True)
+        with self._alone():
+            left = [path for path in self._folder.glob("??/*") if path.name not in referenced]
+            old = [path for path in (*left, *self._incoming.glob("*")) if _older(path, newest)]
+            marks = [path for path in (self._folder / _HELD).glob("*") if _older(path, newest)]
+            for path in (*old, *marks):
+                path.unlink(missing_ok=True)
         for folder in (self._folder / _PINS).glob("*"):
-            if folder.stat().st_mtime < newest:
+            if _older(folder, newest):
                 shutil.rmtree(folder, ignore_errors=True)
         return len(old)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No other thread or process puts or removes a file meanwhile."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._lock, FileLock(f"{self._folder}.lock"):
+            yield
+
+    def _hold(self, sha256: str) -> None:
+        if not self._holds[sha256]:
+            self._mark(sha256).touch()
+        self._holds[sha256] += 1
+
+    def _mark(self, sha256: str) -> Path:
+        """The sign of this process's holds on a file."""
+        return self._folder / _HELD / f"{sha256}.{self._process}"
+
+
+def _older(path: Path, moment: float) -> bool:
+    """Whether a file was last written before `moment`; not when another process has just taken it away."""
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < moment
+    return False
 
 
 def link_or_copy(source: Path, target: Path) -> None:

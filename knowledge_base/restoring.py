@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from knowledge_base.backups import copy_others
+from knowledge_base.backups import LOST, copy_others
 from knowledge_base.database import HEAD, Database, known_versions
 from knowledge_base.errors import PackageError, PackageVersionError, storage_error
 from knowledge_base.files import FileStore
@@ -62,7 +62,7 @@ def restore(
                 _copy_file(source.path(digest), copies.path(digest), digest)
                 progress("files", done, len(digests))
             copy_others(backup, partial)
-            _check(partial)
+            _check(partial, lost=_lost(backup))
     except OSError as error:
         raise storage_error(f"cannot restore to {target}", error) from error
     return Restored(str(target), len(digests))
@@ -89,10 +89,18 @@ def _copy_file(source: Path, target: Path, digest: str) -> None:
         raise _damaged(f"files/{digest[:2]}/{digest}")
 
 
-def _check(folder: Path) -> None:
+def _lost(backup: Path) -> set[str]:
+    """Digests of the files that the backup says it lacks."""
+    path = backup / LOST
+    return set(path.read_text(encoding="utf-8", errors="replace").split()) if path.is_file() else set()
+
+
+def _check(folder: Path, *, lost: set[str]) -> None:
     database = Database(folder / _CATALOGUE)
     try:
         for finding in Integrity(database, FileStore(folder / "files")).check():
+            if finding.code == "file_missing" and Path(finding.file).name in lost:
+                continue
             raise _damaged(finding.document or _CATALOGUE)
     finally:
         database.close()

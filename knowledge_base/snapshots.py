@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -18,25 +19,35 @@ _TRIES = 5
 _PAGES = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The catalogue at one moment, and a folder with files that belong to it, by their digests."""
+
+    connection: Connection
+    files: Path
+    missing: frozenset[str]
+    """Digests of files that are lost."""
+
+
 @contextmanager
 def snapshot(
     database: Database, files: FileStore, digests: Callable[[Connection], set[str]]
-) -> Iterator[tuple[Connection, Path]]:
-    """A consistent view of the catalogue, and a folder with the files that `digests` picks from it.
+) -> Iterator[Snapshot]:
+    """A consistent view of the catalogue, and the files that `digests` picks from it.
 
-    The files stay there by their digests, whatever is deleted meanwhile. Raises `DataFolderError`
-    when one is missing.
+    The files stay there whatever is deleted meanwhile. Raises `DataFolderError`.
     """
+    lost: frozenset[str] = frozenset()
     for attempt in range(_TRIES):
         with ExitStack() as stack:
             connection = stack.enter_context(database.read())
-            try:
-                pinned = stack.enter_context(files.pinned(digests(connection)))
-            except FileNotFoundError as error:  # deleted just now: look again
-                if attempt == _TRIES - 1:
-                    raise DataFolderError(f"a file is missing: {error}", reason=str(error)) from error
+            wanted = frozenset(digests(connection))
+            pinned = stack.enter_context(files.pinned(wanted))
+            missing = wanted.difference(path.name for path in pinned.iterdir())
+            if missing - lost and attempt < _TRIES - 1:  # perhaps deleted just now: look again
+                lost = missing
                 continue
-            yield connection, pinned
+            yield Snapshot(connection, pinned, missing)
             return
 
 

@@ -46,7 +46,8 @@ def backup(output: Output, folder: Path) -> None:
     with output.service() as service:
         made = service.backups.backup(folder, progress=_shown(output))
     output.note("")
-    output.result(asdict(made), f"{made.folder}\t{made.files}")
+    lines = [f"{made.folder}\t{made.files}", *(f"file_missing\t{name}" for name in made.missing)]
+    output.result(asdict(made), "\n".join(lines))
 
 
 @click.command("restore")

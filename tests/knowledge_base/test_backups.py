@@ -9,7 +9,9 @@ from sqlalchemy import text
 
 from knowledge_base.backups import Backups
 from knowledge_base.database import HEAD, Database
-from knowledge_base.errors import DataFolderError, FolderNotEmptyError
+from knowledge_base.errors import DataFolderError, FilesMissingError, FolderNotEmptyError
+from knowledge_base.exporting import Exporter
+from knowledge_base.restoring import restore
 from loaders.errors import LoadingCancelledError
 from tests.knowledge_base.doubles import Home, open_home
 
@@ -40,6 +42,22 @@ def test_a_backup_is_a_data_folder_of_one_moment(home: Home, tmp_path: Path) -> 
     for info in copy.catalogue.documents(copy.key("制度").id):
         assert copy.files.path(copy.catalogue.stored_sha256(copy.key("制度").id, info.id)).stat().st_size
     copy.close()
+
+
+def test_a_lost_file_is_named_and_left_out(home: Home, tmp_path: Path) -> None:
+    results = home.add("制度", {"a.txt": "年假每年十天。", "b.txt": "报销须附发票。"})
+    assert results[0].document is not None
+    key = home.key("制度")
+    home.files.path(home.catalogue.stored_sha256(key.id, results[0].document.id)).unlink()
+    made = backups(home).backup(tmp_path / "backup")
+    assert (made.files, made.missing) == (1, ["制度/a.txt"])
+    assert restore(tmp_path / "backup", tmp_path / "restored").files == 1
+    with pytest.raises(FilesMissingError) as caught:
+        Exporter(home.catalogue, home.files, swept=home.sweep).export("制度", tmp_path / "k.zhiwen")
+    assert caught.value.details == {"documents": "制度/a.txt"}
+    assert not (tmp_path / "k.zhiwen").exists()
+    home.add("制度", {"a.txt": "年假每年十天。"})
+    assert backups(home).backup(tmp_path / "again").missing == []
 
 
 def test_a_cancelled_backup_leaves_nothing(home: Home, tmp_path: Path) -> None:

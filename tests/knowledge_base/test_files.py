@@ -24,7 +24,8 @@ def store(tmp_path: Path) -> FileStore:
 
 
 def all_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """The files with something in them; locks and the signs of holds are empty."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
 
 
 def test_a_file_stands_under_its_digest(store: FileStore, tmp_path: Path) -> None:
@@ -111,6 +112,26 @@ def test_a_held_file_is_not_removed(store: FileStore) -> None:
     store.remove([DIGEST])  # what is gone may be removed again
 
 
+def test_a_file_that_another_process_holds_is_not_removed(store: FileStore, tmp_path: Path) -> None:
+    path = store.put("a", [CONTENT], max_bytes=1000).path
+    other = FileStore(tmp_path / "files")
+    other.remove([DIGEST])
+    assert path.exists()
+    store.release(DIGEST)
+    other.remove([DIGEST])
+    assert not path.exists()
+
+
+def test_the_hold_of_a_killed_process_ends(store: FileStore, tmp_path: Path) -> None:
+    path = FileStore(tmp_path / "files").put("a", [CONTENT], max_bytes=1000).path
+    (mark,) = (tmp_path / "files" / "held").iterdir()
+    yesterday = time.time() - 25 * 3600
+    os.utime(mark, (yesterday, yesterday))
+    store.sweep({DIGEST})
+    store.remove([DIGEST])
+    assert not path.exists()
+
+
 def test_a_reference_made_in_the_meantime_keeps_the_file(store: FileStore) -> None:
     """Between the look into the catalogue and the deletion, the same bytes may be uploaded again."""
     path = store.put("a", [CONTENT], max_bytes=1000).path
@@ -142,6 +163,12 @@ def test_sweep_takes_what_a_killed_process_left(store: FileStore, tmp_path: Path
 
     assert FileStore(tmp_path / "files").sweep({kept.sha256}) == 2
     assert set(all_files(tmp_path)) == {kept.path, fresh.path, half_fresh}
+
+
+def test_sweep_passes_over_what_another_process_takes_away(store: FileStore, tmp_path: Path) -> None:
+    (tmp_path / "files" / "incoming").mkdir(parents=True)
+    (tmp_path / "files" / "incoming" / "listed").symlink_to("gone")
+    assert store.sweep(set()) == 0
 
 
 def test_sweep_of_a_new_folder(store: FileStore) -> None:
