@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 import tempfile
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from knowledge_base.errors import DataFolderError, storage_error
+from knowledge_base.runner_lock import RunnerLock
 from loaders.errors import LimitExceededError
 
 _BLOCK = 1 << 20
@@ -45,7 +45,7 @@ class FileStore:
 
     A file that was put is held, so that no clean-up takes it, until `release` says that the
     catalogue refers to it or that it is not wanted. Other processes see the hold too, by an empty
-    file in `held`; what a killed process holds is let go by `sweep`.
+    file in `held`, for as long as this process lives.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -53,7 +53,7 @@ class FileStore:
         self._incoming = folder / "incoming"
         self._holds: Counter[str] = Counter()
         self._lock = threading.Lock()
-        self._process = secrets.token_hex(8)
+        self._life = RunnerLock(folder / _HELD)
 
     def put(self, name: str, blocks: Iterable[bytes], *, max_bytes: int) -> StoredFile:
         """Stream `blocks` to the disk; nothing remains when this raises.
@@ -66,7 +66,6 @@ class FileStore:
         temporary: Path | None = None
         try:
             self._incoming.mkdir(parents=True, exist_ok=True)
-            (self._folder / _HELD).mkdir(exist_ok=True)
             with tempfile.NamedTemporaryFile(dir=self._incoming, delete=False) as out:
                 temporary = Path(out.name)
                 for block in blocks:
@@ -141,6 +140,8 @@ class FileStore:
                 del self._holds[sha256]
                 with suppress(OSError):
                     self._mark(sha256).unlink()
+            if not self._holds:
+                self._life.release()
 
     def remove(
         self,
@@ -155,8 +156,7 @@ class FileStore:
         as referred to.
         """
         with self._alone():
-            held = {path.stem for path in (self._folder / _HELD).glob("*")} | self._holds.keys()
-            for sha256 in unreferenced(set(digests) - held):
+            for sha256 in unreferenced(set(digests) - self._held()):
                 self.path(sha256).unlink(missing_ok=True)
 
     def sweep(self, referenced: set[str]) -> int:
@@ -168,8 +168,7 @@ class FileStore:
         with self._alone():
             left = [path for path in self._folder.glob("??/*") if path.name not in referenced]
             old = [path for path in (*left, *self._incoming.glob("*")) if _older(path, newest)]
-            marks = [path for path in (self._folder / _HELD).glob("*") if _older(path, newest)]
-            for path in (*old, *marks):
+            for path in old:
                 path.unlink(missing_ok=True)
         for folder in (self._folder / _PINS).glob("*"):
             if _older(folder, newest):
@@ -184,13 +183,24 @@ class FileStore:
             yield
 
     def _hold(self, sha256: str) -> None:
+        if not self._holds:
+            self._life.acquire()
         if not self._holds[sha256]:
             self._mark(sha256).touch()
         self._holds[sha256] += 1
 
     def _mark(self, sha256: str) -> Path:
         """The sign of this process's holds on a file."""
-        return self._folder / _HELD / f"{sha256}.{self._process}"
+        return self._folder / _HELD / f"{sha256}.{self._life.id}"
+
+    def _held(self) -> set[str]:
+        """Digests that a process holds; the signs of processes that are no more are cleared away."""
+        marks = [path for path in (self._folder / _HELD).glob("*") if path.suffix != ".lock"]
+        gone = {id for id in {path.suffix[1:] for path in marks} if self._life.gone(id)}
+        for path in marks:
+            if path.suffix[1:] in gone:
+                path.unlink(missing_ok=True)
+        return {path.stem for path in marks if path.suffix[1:] not in gone}
 
 
 def _older(path: Path, moment: float) -> bool:

@@ -1,5 +1,7 @@
 """Which runners of jobs are alive: each holds a lock on a file, which the system lets go with its process.
 
+So does each process that holds files in the store (`files.py`).
+
 No clock is asked, and no process can mistake another's work for that of a dead one.
 """
 
@@ -21,7 +23,7 @@ class RunnerLock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.id = secrets.token_hex(8)
-        self._lock = FileLock(self._path(self.id), blocking=False)
+        self._lock = FileLock(self._path(self.id), blocking=False, thread_local=False)
 
     def acquire(self) -> None:
         """Begin to live, and clear away what killed runners left. Raises `OSError`."""
