@@ -34,6 +34,7 @@ from knowledge_base.retrieval import Retriever
 from knowledge_base.stage_times import StageTimes
 from loaders.base import FaqColumns, Limits
 from loaders.document import ParsedDocument
+from loaders.isolated_rendering import IsolatedRenderer
 from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
 from models.embedder import Embedder
@@ -89,6 +90,7 @@ class FileParser:
         )
         # A process of its own, so that an upload need not wait for what is being read.
         self._checker = IsolatedParser(page_seconds=settings.limits.page_seconds)
+        self.renderer = IsolatedRenderer(memory_bytes=settings.limits.parser_memory_bytes)
         self.fingerprint = f"{PARSER_VERSION};ocr={settings.ocr.enabled}"
         if self._faq != FaqColumns():
             self.fingerprint += f";faq={self._faq.questions},{self._faq.answers}"
@@ -128,6 +130,7 @@ class FileParser:
         """End the processes."""
         self._isolated.close()
         self._checker.close()
+        self.renderer.close()
 
 
 def _recogniser(settings: OcrSettings, model_folder: Path) -> PaddleOcrEngine:
@@ -243,6 +246,7 @@ def build_service(
             exports=Exporter(catalogue, files, swept=swept),
             operations=Operations(database, folder, models_loaded=lambda: chosen.made),
             check_file=parser.check,
+            renderer=parser.renderer,
             default_threshold=lambda: calibration(embedders().fingerprint).threshold,
             close=close,
         )

@@ -67,6 +67,7 @@ STATUS = {
     "file_not_found": 404,
     "empty_folder": 409,
     "page_not_found": 404,
+    "page_not_drawn": 422,
     "not_a_file": 422,
     "outside_link": 422,
     "usage": 422,

@@ -25,6 +25,7 @@ from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
 from knowledge_base.stage_times import StageTimes
+from loaders.isolated_rendering import IsolatedRenderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +53,6 @@ class Parts:
     splitting: SplitterTrials
     check_file: Callable[[Path, str], None]
     """Raises a `LoaderError` for what shows at the start of a file."""
+    renderer: IsolatedRenderer
     default_threshold: Callable[[], float]
     close: Callable[[], None]

@@ -32,7 +32,6 @@ from knowledge_base.types import DocumentInfo, JobEvent, JobInfo, KnowledgeBaseI
 from knowledge_base.unreachable_sessions import UnreachableSessions
 from loaders.document import Chunk
 from loaders.errors import LoaderError
-from loaders.rendering import render_page
 
 logger = logging.getLogger(__name__)
 
@@ -245,13 +244,13 @@ class Service(Questions):
         return self._parts.files.path(self._parts.catalogue.stored_sha256(key.id, document_id))
 
     def page_picture(self, knowledge_base: str, document_id: str, page: int) -> bytes:
-        """A page as a PNG. Raises `PageNotFoundError`, and `UnsupportedFormatError` without pages."""
+        """A page as a PNG. Raises what `IsolatedRenderer.render_page` raises."""
         info = self.document(knowledge_base, document_id)
         path = self.document_file(knowledge_base, document_id)
         try:
-            return render_page(path, info.format, page, width=_PAGE_WIDTH)
+            return self._parts.renderer.render_page(path, info.format, page, width=_PAGE_WIDTH)
         except LoaderError as error:
-            error.details.setdefault("name", info.name)
+            error.details["name"] = info.name
             raise
 
     def document_chunks(self, knowledge_base: str, document_id: str) -> list[tuple[int, Chunk]]:

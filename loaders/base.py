@@ -115,6 +115,8 @@ class Loader(ABC):
     """The name of the format, such as "pdf"."""
     suffixes: ClassVar[tuple[str, ...]]
     media_type: ClassVar[str]
+    resumes: ClassVar[bool] = True
+    """Whether `first_page` saves the reading of the pages before it."""
 
     @abstractmethod
     def recognises(self, head: bytes, path: Path, name: str) -> bool:

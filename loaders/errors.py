@@ -78,3 +78,9 @@ class PageNotFoundError(LoaderError):
     """The file has no page of that number."""
 
     code = "page_not_found"
+
+
+class PageNotDrawnError(LoaderError):
+    """A page takes too long or too much memory to be drawn, or crashes what draws it."""
+
+    code = "page_not_drawn"

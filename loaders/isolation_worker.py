@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +42,25 @@ class Task:
 @dataclass(frozen=True, slots=True)
 class Pause:
     """To a worker: end the task after the next page that has a number; others wait for their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """To a worker: draw a page of a file, see `loaders.rendering.render_page`."""
+
+    path: str
+    format: str
+    page: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The picture of a page, or why there is none. `resident` is the worker's memory in bytes."""
+
+    png: bytes
+    error: LoaderError | None
+    resident: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +109,26 @@ class LazyRecogniser:
         return self._engine.recognise(image)
 
 
-def work(channel: Connection, ocr_factory: RecogniserFactory | None, memory_bytes: int) -> None:
-    """Serve tasks until the pipe closes. The main function of a worker process."""
-    _prepare(memory_bytes)
+def work(channel: Connection, ocr_factory: RecogniserFactory | None, memory_bytes: int, folder: str) -> None:
+    """Serve tasks until the pipe closes. The main function of a worker process.
+
+    Temporary files, its own and those of the programs it starts, go to `folder`.
+    """
+    _prepare(memory_bytes, folder)
     ocr = LazyRecogniser(ocr_factory) if ocr_factory else None
     # The pipe ends with the parent, which may be at any time.
     with contextlib.suppress(EOFError, OSError):
         channel.send(Ready())
         while True:
             task = channel.recv()
-            if isinstance(task, Task):  # else a pause that came after the last page
+            if isinstance(task, Task):
                 channel.send(_serve(task, channel, ocr))
+            elif isinstance(task, Drawing):
+                channel.send(_draw(task))
+            # else a pause that came after the last page
 
 
-def _prepare(memory_bytes: int) -> None:
+def _prepare(memory_bytes: int, folder: str) -> None:
     # What a library prints must not mix with the output of the command line.
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -113,13 +140,17 @@ def _prepare(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         # Counts what is written, unlike RLIMIT_AS, which would count what libraries only reserve.
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
+    threading.Thread(target=_end_with_parent, args=(os.getppid(), folder), daemon=True).start()
 
 
-def _end_with_parent(parent: int) -> None:
-    """A parent that was killed cannot stop its worker."""
+def _end_with_parent(parent: int, folder: str) -> None:
+    """A parent that was killed cannot stop its worker, nor clear away what that leaves."""
     while os.getppid() == parent:
         time.sleep(1)
+    shutil.rmtree(folder, ignore_errors=True)
+    if hasattr(os, "setsid"):
+        os.killpg(0, signal.SIGKILL)
     os._exit(1)
 
 
@@ -145,23 +176,33 @@ def _serve(task: Task, channel: Connection, ocr: TextRecogniser | None) -> Finis
             channel.send(PageMessage(page, max(total, page.number or 1), kind))
             if task.one_page:
                 break
-            if page.number is not None and _paused(channel):
+            if loader.resumes and page.number is not None and _paused(channel):
                 return Finished(kind, None, resident_bytes(), more=True)
     except (BrokenPipeError, ConnectionResetError):
         raise
-    except LoaderError as error:
-        return Finished(kind, _sendable(error), resident_bytes())
-    except MemoryError:
-        limited = OutOfMemoryError(f"“{task.name}” needs more memory than there is.", name=task.name)
-        return Finished(kind, limited, resident_bytes())
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"[:300]
-        return Finished(
-            kind,
-            DamagedFileError(f"“{task.name}” cannot be read: {reason}", name=task.name),
-            resident_bytes(),
-        )
+        return Finished(kind, _told(error, task.name), resident_bytes())
     return Finished(kind, None, resident_bytes())
+
+
+def _draw(drawing: Drawing) -> Drawn:
+    from loaders.rendering import render_page
+
+    try:
+        png = render_page(Path(drawing.path), drawing.format, drawing.page, width=drawing.width)
+    except Exception as error:
+        return Drawn(b"", _told(error, ""), resident_bytes())
+    return Drawn(png, None, resident_bytes())
+
+
+def _told(error: Exception, name: str) -> LoaderError:
+    """Any error as one that can be sent."""
+    if isinstance(error, LoaderError):
+        return _sendable(error)
+    if isinstance(error, MemoryError):
+        return OutOfMemoryError(f"“{name}” needs more memory than there is.", name=name)
+    reason = f"{type(error).__name__}: {error}"[:300]
+    return DamagedFileError(f"“{name}” cannot be read: {reason}", name=name)
 
 
 def _paused(channel: Connection) -> bool:

@@ -38,6 +38,7 @@ class LegacyLoader(Loader):
     converted_suffix: str
     readers: tuple[Loader, ...]
     """Who may read the converted file, the more particular first."""
+    resumes = False
 
     def recognises(self, head: bytes, path: Path, name: str) -> bool:  # noqa: ARG002
         """Whether the OLE file's directory names one of the streams."""
@@ -134,8 +135,7 @@ def convert(path: Path, suffix: str, target: str, folder: Path, *, seconds: floa
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    )  # in our own group, with which a process that reads for the service is ended
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired as error:
@@ -143,7 +143,7 @@ def convert(path: Path, suffix: str, target: str, folder: Path, *, seconds: floa
             f"LibreOffice took longer than {seconds:g} s.", reason="timeout", needs="LibreOffice"
         ) from error
     finally:
-        _end_group(process)
+        _end_tree(process)
     if not result.is_file() or not result.stat().st_size:
         raise DamagedFileError(
             f"LibreOffice could not convert the file (status {process.returncode}).", reason="conversion"
@@ -151,13 +151,20 @@ def convert(path: Path, suffix: str, target: str, folder: Path, *, seconds: floa
     return result
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End the program with all that it started: it is a script that starts another."""
-    if process.returncode is None and hasattr(os, "killpg"):
+def _end_tree(process: subprocess.Popen[bytes]) -> None:
+    """End the program with all that it started (on Linux): it is a script that starts another."""
+    for pid in [] if process.poll() is not None else _descendants(process.pid):
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
     process.kill()
     process.wait()
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text(encoding="ascii").split():
+            yield from _descendants(int(child))
+            yield int(child)
 
 
 def _directory_name(stream: str) -> bytes:

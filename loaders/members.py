@@ -72,6 +72,8 @@ class Member:
 class ContainerLoader(Loader):
     """A format that holds other files. Pages are counted through all of them."""
 
+    resumes = False
+
     @abstractmethod
     def contents(self, path: Path, options: LoadOptions, budget: Budget) -> Iterator[Page]:
         """The pages of what is inside, each numbered as its own file numbers it."""

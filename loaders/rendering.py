@@ -13,7 +13,7 @@ _MOST_PIXELS = 20_000_000
 
 
 def render_page(path: Path, format: str, page: int, *, width: int = 1000) -> bytes:
-    """A PNG of a page (from 1), `width` pixels wide.
+    """A PNG of a page (from 1), `width` pixels wide, less where it would have too many pixels.
 
     Raises `UnsupportedFormatError` for formats without pages to look at, `PageNotFoundError`,
     and `DamagedFileError`.
@@ -66,8 +66,9 @@ def _render_image(path: Path, number: int, width: int) -> bytes:
             raise DamagedFileError(
                 f"Page {number} cannot be shown: {error}", format="image", page=number
             ) from error
-    height = max(1, round(upright.height * width / upright.width))
-    return _png(upright.resize((width, height)))
+    across, down = upright.size
+    scale = min(width / across, (_MOST_PIXELS / (across * down)) ** 0.5)
+    return _png(upright.resize((max(1, round(across * scale)), max(1, round(down * scale)))))
 
 
 def _png(image: object) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from loaders import rendering
 from loaders.base import Limits, LoadOptions
 from loaders.errors import (
     DamagedFileError,
@@ -127,3 +128,14 @@ def test_a_picture_beyond_every_limit_names_ours(tmp_path: Path) -> None:
     with pytest.raises(LimitExceededError) as caught:
         parse_file(path, name="a.png", options=LoadOptions())
     assert (caught.value.details["limit"], caught.value.details["value"]) == ("picture_pixels", 900_000_000)
+
+
+def test_a_tall_picture_is_drawn_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import io
+
+    from PIL import Image
+
+    monkeypatch.setattr(rendering, "_MOST_PIXELS", 80_000)
+    path = tmp_path / "tall.png"
+    Image.new("1", (100, 8000), 1).save(path)
+    assert Image.open(io.BytesIO(render_page(path, "image", 1, width=1000))).size == (32, 2530)

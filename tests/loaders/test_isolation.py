@@ -3,6 +3,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from loaders.isolation import IsolatedParser
 from loaders.isolation_worker import work
 from loaders.registry import parse_file
 from tests.loaders.office_files import workbook, zip_of
+from tests.loaders.test_legacy_office import ole, program, until_ended
 
 pytestmark = pytest.mark.slow
 
@@ -166,11 +168,11 @@ def test_the_names_of_faq_columns_reach_the_worker(parser: IsolatedParser, tmp_p
     assert (section.block.question, section.block.text) == ("怎么请假？", "在系统里提交。")
 
 
-def test_a_worker_whose_parent_is_gone_ends_quietly() -> None:
+def test_a_worker_whose_parent_is_gone_ends_quietly(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     ours.close()
-    process = context.Process(target=work, args=(theirs, None, 2**31))
+    process = context.Process(target=work, args=(theirs, None, 2**31, str(tmp_path)))
     process.start()
     theirs.close()
     process.join(60)
@@ -232,6 +234,38 @@ def test_closing_ends_what_is_being_read(tmp_path: Path) -> None:
         parser.parse(picture(tmp_path, READ), name="a.tif")
 
 
+def test_what_a_file_started_and_wrote_goes_when_it_is_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, temporary = tmp_path / "started", tmp_path / "tmp"
+    temporary.mkdir()
+    program(
+        tmp_path, f'tail -f /dev/null & echo $! > "{started}.part"; mv "{started}.part" "{started}"; wait'
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with IsolatedParser() as parser:
+        with pytest.raises(LoadingCancelledError):
+            parser.parse(ole(tmp_path, "WordDocument"), name="旧.doc", cancelled=started.exists)
+        assert list(temporary.iterdir()) == []
+    until_ended(int(started.read_text()))
+
+
+def test_an_archive_keeps_its_worker_until_it_is_read(tmp_path: Path) -> None:
+    archive = zip_of({f"{n}.txt": f"第{n}" for n in range(300)}, tmp_path / "a.zip")
+    with IsolatedParser(slice_seconds=0) as parser:
+        pages = parser.pages(archive, name="a.zip")
+        read = [next(pages)]
+        texts: list[str] = []
+        other = threading.Thread(target=lambda: texts.append(parser.parse(archive, name="b.zip").text))
+        other.start()
+        while not parser._pool.contended:
+            time.sleep(0.001)
+        read.extend(pages)
+        other.join()
+    assert [page.page.number for page in read] == list(range(1, 301))
+
+
 def test_a_long_file_lets_others_have_their_turn_and_goes_on(tmp_path: Path) -> None:
     long = workbook(tmp_path / "long", fill_sheets)
     short = workbook(tmp_path / "short", lambda book: book.active.append(["甲", "乙"]))
@@ -241,12 +275,12 @@ def test_a_long_file_lets_others_have_their_turn_and_goes_on(tmp_path: Path) -> 
         texts: list[str] = []
         other = threading.Thread(target=lambda: texts.append(parser.parse(short, name="s.xlsx").text))
         other.start()
-        while not parser._waiting:
+        while not parser._pool.contended:
             time.sleep(0.001)
         # More than the pipe takes: the worker is still at the file when the other asks.
         while not texts:
             read.append(next(pages))
-            other.join(0.0 if parser._waiting else 5.0)
+            other.join(0.0 if parser._pool.contended else 5.0)
         assert len(read) < 30
         read.extend(pages)
     assert texts == ["甲 | 乙"]

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +81,30 @@ def test_a_conversion_that_fails_is_an_error(
     with pytest.raises(DamagedFileError) as caught:
         legacy_office.convert(ole(tmp_path, "Book"), ".xls", ".xlsx", folder, seconds=0.3)
     assert caught.value.details["reason"] == reason
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
+def test_what_the_converter_started_ends_with_it(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    started = program(
+        tmp_path, f'tail -f /dev/null & echo $! > "{child}.part"; mv "{child}.part" "{child}"; wait'
+    )
+    process = subprocess.Popen([started, str(tmp_path)])  # noqa: S603 - a script of our own
+    until(child.exists)
+    legacy_office._end_tree(process)
+    until_ended(int(child.read_text()))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def until_ended(pid: int) -> None:
+    """Wait for the end of a process; one that nobody has waited for yet has ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    until(lambda: not stat.exists() or stat.read_text().split()[2] == "Z")
 
 
 def test_a_password_is_named(tmp_path: Path) -> None:
