@@ -315,10 +315,10 @@ class _Sessions:
 
 
 class _Lifecycle(_Methods):
-    def move(self, knowledge_base: str, document_id: str, target: str) -> Any:
+    def move(self, knowledge_base: str, document_id: str, target: str, *, name: str | None = None) -> Any:
         self._may(knowledge_base, "editor")
         self._may(target, "editor")
-        return self._target.move(knowledge_base, document_id, target)
+        return self._target.move(knowledge_base, document_id, target, name=name)
 
 
 def _checked(method: Callable[..., Any], may: Callable[[Any, Role], None], role: Role) -> Callable[..., Any]:

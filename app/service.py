@@ -146,12 +146,10 @@ class Service(Questions):
 
         Raises `PromptError` for a prompt without its variables.
         """
-        if prompt is not None:
-            if prompt:
-                check_prompt(prompt)
-            self._parts.catalogue.set_prompt(name, prompt)
+        if prompt:
+            check_prompt(prompt)
         return self.knowledge_base(
-            self._parts.catalogue.update(name, new_name=new_name, description=description)
+            self._parts.catalogue.update(name, new_name=new_name, description=description, prompt=prompt)
         )
 
     def delete_knowledge_base(self, name: str) -> None:

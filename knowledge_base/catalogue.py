@@ -105,37 +105,41 @@ class Catalogue:
             stored = {row.name: row.settings.get(_PROMPT) for row in rows}
         return {name: prompt for name in names if (prompt := stored.get(normalised(name)))}
 
-    def set_prompt(self, name: str, prompt: str) -> None:
-        """Store instructions for language models with a knowledge base; empty takes them away."""
+    def update(
+        self,
+        name: str,
+        *,
+        new_name: str | None = None,
+        description: str | None = None,
+        prompt: str | None = None,
+    ) -> str:
+        """Rename or describe a knowledge base; returns the name it has then.
+
+        `prompt` is its own instructions for language models; empty takes them away.
+        """
         key = self.key(name)
         this = knowledge_bases.c.id == key.id
-        with self.database.write() as connection:
-            found = connection.execute(select(knowledge_bases.c.settings).where(this)).scalar_one()
-            settings = {k: v for k, v in found.items() if k != _PROMPT} | (
-                {_PROMPT: prompt} if prompt else {}
-            )
-            connection.execute(update(knowledge_bases).where(this).values(settings=settings))
-
-    def update(self, name: str, *, new_name: str | None = None, description: str | None = None) -> str:
-        """Rename or describe a knowledge base; returns the name it has then."""
-        key = self.key(name)
-        values: dict[str, str] = {}
+        values: dict[str, Any] = {}
         if new_name is not None:
             values["name"] = knowledge_base_name(new_name)
         if description is not None:
             values["description"] = description
-        if not values:
+        if prompt is None and not values:
             return key.name
         try:
             with self.database.write() as connection:
-                connection.execute(
-                    update(knowledge_bases).where(knowledge_bases.c.id == key.id).values(values)
-                )
+                self.locked(connection, key)
+                if prompt is not None:
+                    found = connection.execute(select(knowledge_bases.c.settings).where(this)).scalar_one()
+                    values["settings"] = {k: v for k, v in found.items() if k != _PROMPT} | (
+                        {_PROMPT: prompt} if prompt else {}
+                    )
+                connection.execute(update(knowledge_bases).where(this).values(values))
         except IntegrityError as error:
             raise KnowledgeBaseExistsError(
                 f"knowledge base {new_name!r} is there already", name=new_name
             ) from error
-        return values.get("name", key.name)
+        return str(values.get("name", key.name))
 
     def delete(self, name: str) -> tuple[KnowledgeBaseKey, set[str]]:
         """Delete a knowledge base; returns its key and the digests of the files that it used."""

@@ -73,58 +73,44 @@ class DocumentLifecycle:
         name = document_name(name)
         key = self._catalogue.key(knowledge_base)
         with self._database.write() as connection:
-            row = _row(connection, key.id, document_id)
-            if name != row.name:
-                _check_free(connection, key.id, name, document_id)
-                document_rows.rename(connection, key.id, document_id, row.name, name)
-                note_change(connection, key.id)
+            _rename(connection, key.id, _row(connection, key.id, document_id), name)
             return document_rows.info(connection, key.id, document_id)
 
-    def move(self, knowledge_base: str, document_id: str, target: str) -> DocumentInfo:
+    def move(
+        self, knowledge_base: str, document_id: str, target: str, *, name: str | None = None
+    ) -> DocumentInfo:
         """Bring a document, with its names, edits and vectors, into another knowledge base.
 
-        Where the other knowledge base has another embedder, the text is embedded again. Raises
-        `DocumentExistsError` when one of its names is taken there, `EmbedderChangedError` when that
-        embedder cannot be loaded any more, and a `ModelError`.
+        There it is renamed to `name`, when one is given; where it cannot be, it stays. Where the other
+        knowledge base has another embedder, the text is embedded again. Raises `DocumentExistsError`
+        when one of its names, or `name`, is taken there, `InvalidNameError`, `EmbedderChangedError` when
+        that embedder cannot be loaded any more, and a `ModelError`.
         """
+        name = None if name is None else document_name(name)
         source, goal = self._catalogue.key(knowledge_base), self._catalogue.key(target)
         if goal.embedder in {"", source.embedder}:
-            return self._move(source, goal, document_id, {})
+            return self._move(source, goal, document_id, name, {})
         embedder = self._embedders.of(goal)
         with self._database.read() as connection:
             _row(connection, source.id, document_id)
             rows = searched_chunks.document_chunks(connection, document_id)
         vectors = self._embed([chunk_values.to_chunk(row) for row in rows], embedder=embedder)
-        return self._move(source, goal, document_id, vectors)
+        return self._move(source, goal, document_id, name, vectors)
 
     def _move(
         self,
         source: KnowledgeBaseKey,
         goal: KnowledgeBaseKey,
         document_id: str,
+        name: str | None,
         vectors: Mapping[bytes, np.ndarray],
     ) -> DocumentInfo:
         with self._database.write() as connection:
-            _row(connection, source.id, document_id)
-            if source.id == goal.id:
-                return document_rows.info(connection, goal.id, document_id)
-            here, there = _knowledge_base(connection, source.id), _knowledge_base(connection, goal.id)
-            if there.embedder != goal.embedder or (there.embedder and here.embedder != source.embedder):
-                raise EmbedderChangedError(f"{goal.name!r} was rebuilt meanwhile", name=goal.name)
-            of_document = document_names.c.document_id == document_id
-            for name in connection.execute(select(document_names.c.name).where(of_document)).scalars().all():
-                _check_free(connection, goal.id, name, document_id)
-            connection.execute(update(document_names).where(of_document).values(knowledge_base_id=goal.id))
-            connection.execute(
-                update(documents)
-                .where(documents.c.id == document_id)
-                .values(knowledge_base_id=goal.id, updated_at=now(), revision=documents.c.revision + 1)
-            )
-            _move_chunks(connection, document_id, here, there)
-            if vectors:
-                chunk_rows.replace_vectors(connection, document_id, vectors, embedder=there.embedder)
-            note_change(connection, source.id)
-            note_change(connection, goal.id, embedder=there.embedder or here.embedder)
+            row = _row(connection, source.id, document_id)
+            if source.id != goal.id:
+                _bring(connection, source, goal, document_id, vectors)
+            if name is not None:
+                _rename(connection, goal.id, row, name)
             return document_rows.info(connection, goal.id, document_id)
 
     def delete_name(
@@ -203,6 +189,39 @@ def _knowledge_base(connection: Connection, knowledge_base_id: int) -> Row[Any]:
 def _check_free(connection: Connection, knowledge_base_id: int, name: str, document_id: str) -> None:
     if name_rows.owner(connection, knowledge_base_id, name) not in {None, document_id}:
         raise DocumentExistsError(f"another document is called {name!r}", name=name)
+
+
+def _rename(connection: Connection, knowledge_base_id: int, row: Row[Any], name: str) -> None:
+    if name != row.name:
+        _check_free(connection, knowledge_base_id, name, row.id)
+        document_rows.rename(connection, knowledge_base_id, row.id, row.name, name)
+        note_change(connection, knowledge_base_id)
+
+
+def _bring(
+    connection: Connection,
+    source: KnowledgeBaseKey,
+    goal: KnowledgeBaseKey,
+    document_id: str,
+    vectors: Mapping[bytes, np.ndarray],
+) -> None:
+    here, there = _knowledge_base(connection, source.id), _knowledge_base(connection, goal.id)
+    if there.embedder != goal.embedder or (there.embedder and here.embedder != source.embedder):
+        raise EmbedderChangedError(f"{goal.name!r} was rebuilt meanwhile", name=goal.name)
+    of_document = document_names.c.document_id == document_id
+    for name in connection.execute(select(document_names.c.name).where(of_document)).scalars().all():
+        _check_free(connection, goal.id, name, document_id)
+    connection.execute(update(document_names).where(of_document).values(knowledge_base_id=goal.id))
+    connection.execute(
+        update(documents)
+        .where(documents.c.id == document_id)
+        .values(knowledge_base_id=goal.id, updated_at=now(), revision=documents.c.revision + 1)
+    )
+    _move_chunks(connection, document_id, here, there)
+    if vectors:
+        chunk_rows.replace_vectors(connection, document_id, vectors, embedder=there.embedder)
+    note_change(connection, source.id)
+    note_change(connection, goal.id, embedder=there.embedder or here.embedder)
 
 
 def _move_chunks(

@@ -125,12 +125,12 @@ def change_document(
     name: str, document_id: str, body: DocumentChange, service: ServiceDep, language: LanguageDep
 ) -> schemas.StoredDocument:
     """Rename a document, or move it into another knowledge base with its names, edits and vectors."""
-    info = service.document(name, document_id)
     if body.knowledge_base is not None:
-        info = service.lifecycle.move(name, document_id, body.knowledge_base)
-        name = body.knowledge_base
-    if body.name is not None:
+        info = service.lifecycle.move(name, document_id, body.knowledge_base, name=body.name)
+    elif body.name is not None:
         info = service.lifecycle.rename(name, document_id, body.name)
+    else:
+        info = service.document(name, document_id)
     return schemas.stored(info, language)
 
 

@@ -37,6 +37,10 @@ def test_it_is_checked_stored_and_used(
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (422, "invalid_prompt")
     changed = client.patch(address, json={"prompt": "用文言回答：{passages}", "description": "x"}).json()
     assert (changed["prompt"], changed["description"]) == ("用文言回答：{passages}", "x")
+    service.create_knowledge_base("别的")
+    taken = client.patch(address, json={"prompt": "换成：{passages}", "name": "别的", "description": "y"})
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "knowledge_base_exists")
+    assert client.get(address).json() == changed
     assert instructions().startswith("用文言回答：[1] 《员工手册.md》")
     assert client.patch(address, json={"prompt": ""}).json()["prompt"] == ""
     assert not instructions().startswith("用文言回答")

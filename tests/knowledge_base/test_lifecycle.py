@@ -102,6 +102,20 @@ def test_moving_takes_the_vectors_along(home: Home) -> None:
     assert home.add("k", {"a.md": SERVER})[0].state == "ready"
 
 
+def test_moving_and_renaming_is_one_change_or_none(home: Home) -> None:
+    info = added(home, "a.md", LEAVE)
+    added(home, "taken.md", TRAVEL, "other")
+    with pytest.raises(DocumentExistsError):
+        home.lifecycle.move("k", info.id, "other", name="taken.md")
+    with pytest.raises(InvalidNameError):
+        home.lifecycle.move("k", info.id, "other", name="../a")
+    assert home.found(LEAVE, "k") == {"a.md"}
+    assert home.texts("other") == {"taken.md": [TRAVEL]}
+    assert home.lifecycle.move("k", info.id, "other", name="b.md").name == "b.md"
+    assert home.lifecycle.move("other", info.id, "other", name="c.md").name == "c.md"
+    assert home.found(LEAVE, "other") == {"c.md"}
+
+
 def test_moving_never_touches_a_neighbour_nor_mixes_vectors(home: Home) -> None:
     info = added(home, "a.md", LEAVE)
     other = added(home, "a.md", TRAVEL, "other")
