@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from app.client.errors import BrokenStreamError
-from app.replies import ErrorResponse
+from app.replies import ErrorDetail, ErrorResponse
 from app.schemas import Answer, Citation
 
 
@@ -67,21 +67,25 @@ def read_events(lines: Iterable[str]) -> Iterator[StreamEvent]:
     """The events in the lines of a stream; comments, and events of later versions, are passed over.
 
     The format is that of server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html),
-    as far as the service uses it. Raises `BrokenStreamError` for an event `error`, and when the
-    stream ends without `Final`.
+    as far as the service uses it. Raises `BrokenStreamError` for an event `error`, for one that cannot
+    be read, and when the stream ends without `Final`.
     """
     for name, data in _messages(lines):
-        if name == "error":
-            told = ErrorResponse.model_validate_json(data).error
-            raise BrokenStreamError(
-                told.message, code=told.code, details=told.details, request_id=told.request_id
-            )
-        if name in _READ:
-            event = _READ[name](data)
+        try:
+            if name == "error":
+                raise _broken(ErrorResponse.model_validate_json(data).error)
+            event = _READ[name](data) if name in _READ else None
+        except ValidationError as error:
+            raise BrokenStreamError(f"the event {name!r} cannot be read", code="unreachable") from error
+        if event is not None:
             yield event
             if isinstance(event, Final):
                 return
     raise BrokenStreamError("the stream ended before the answer did", code="unreachable")
+
+
+def _broken(told: ErrorDetail) -> BrokenStreamError:
+    return BrokenStreamError(told.message, code=told.code, details=told.details, request_id=told.request_id)
 
 
 def _messages(lines: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import quote
@@ -51,9 +51,19 @@ class Requests:
                 if reply.is_error:
                     reply.read()
                     raise error_of(reply)
-                yield reply.iter_lines()
+                yield _lines(reply.iter_text())
         except httpx.HTTPError as error:
             raise UnreachableError(str(error)) from error
+
+
+def _lines(texts: Iterable[str]) -> Iterator[str]:
+    """The lines of a text in pieces. What else Python takes for line ends may stand in the middle of JSON."""
+    rest = ""
+    for text in texts:
+        *lines, rest = (rest + text).split("\n")
+        yield from (line.removesuffix("\r") for line in lines)
+    if rest:
+        yield rest
 
 
 def given(**fields: Any) -> dict[str, Any]:

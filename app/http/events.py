@@ -36,6 +36,8 @@ EVENT_STREAM: dict[str, Any] = {
     }
 }
 """What a streamed answer is, for the description of its route."""
+_LINE_ENDS = {ord(end): f"\\u{ord(end):04x}" for end in "\u0085\u2028\u2029"}
+"""What many clients take for the end of a line, and JSON does not have to escape."""
 _HEARTBEAT = ": waiting\n\n"
 """A comment, which clients pass over; it keeps proxies from closing a stream that is silent."""
 
@@ -77,7 +79,12 @@ def stream(
 
 def message(event: str, data: dict[str, Any]) -> str:
     """One server-sent event."""
-    return f"event: {event}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    return f"event: {event}\n{data_line(data)}\n\n"
+
+
+def data_line(data: dict[str, Any]) -> str:
+    """The data of a server-sent event: JSON on what every client takes for one line."""
+    return f"data: {json.dumps(data, ensure_ascii=False).translate(_LINE_ENDS)}"
 
 
 def _encode(event: Event) -> str:

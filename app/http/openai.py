@@ -8,7 +8,6 @@ citations come back beside `choices`.
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 import time
 from collections.abc import Iterator
@@ -27,7 +26,7 @@ from app.errors import NoSourcesError, QuestionError
 from app.examples import with_example
 from app.http.common import ServiceDep, Utf8Route
 from app.http.drawing import all_drawn
-from app.http.events import EVENT_STREAM, stream
+from app.http.events import EVENT_STREAM, data_line, stream
 from app.http.generations import GenerationSlot
 from app.http.metrics import observed_by
 from app.http.questions import AskMode, HistoryMessage, Threshold, TopK, turns
@@ -158,7 +157,7 @@ async def chat(
     events = observed_by(request)(await run_in_threadpool(_events, body, service))
     reply = _Reply(body)
     if body.stream:
-        return stream(events, reply.piece, lambda error: f"data: {json.dumps(error)}\n\n", request)
+        return stream(events, reply.piece, lambda error: f"{data_line(error)}\n\n", request)
     answer = schemas.final_answer(iter(await all_drawn(events, request)))
     return ChatResponse(
         id=reply.id,
@@ -266,7 +265,7 @@ class _Reply:
             "choices": choices,
             **more,
         }
-        return f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+        return f"{data_line(chunk)}\n\n"
 
 
 def _encoded(vector: np.ndarray, encoding: str) -> str | list[float]:

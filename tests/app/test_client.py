@@ -25,6 +25,8 @@ from app.client.errors import (
     error_of,
 )
 from app.client.events import Final, Sources, Token, read_events
+from app.client.requests import _lines
+from app.http.events import message
 from tests.app.conftest import HANDBOOK, KB, MakeService
 from tests.app.live import serving
 
@@ -189,6 +191,25 @@ def test_a_stream_that_breaks_off_is_an_error() -> None:
     with pytest.raises(BrokenStreamError, match="down") as told:
         list(read_events(["event: error", f"data: {json.dumps(error)}", ""]))
     assert told.value.code == "model_unavailable"
+
+
+def test_an_event_that_cannot_be_read_is_an_error() -> None:
+    for name in ("token", "final", "error"):
+        with pytest.raises(BrokenStreamError, match=name) as broken:
+            list(read_events([f"event: {name}", 'data: {"text', ""]))
+        assert broken.value.code == "unreachable"
+
+
+def test_only_a_line_feed_ends_a_line() -> None:
+    text = "年\u2028假\u0085五\u2029天\x1c"
+    sent = message("token", {"text": text})
+    assert len(sent.splitlines()) == 3  # with the empty one
+    raw = f"event: token\r\ndata: {json.dumps({'text': text}, ensure_ascii=False)}\n\n"
+    for stream in (sent, raw):
+        pieces = [stream[at : at + 5] for at in range(0, len(stream), 5)]
+        events = read_events(_lines(pieces))
+        assert next(events) == Token(text)
+    assert list(_lines(["a\n\n", "b"])) == ["a", "", "b"]
 
 
 def test_an_answer_of_something_between_is_an_error_too() -> None:
