@@ -86,7 +86,7 @@ def _walk(path: Path) -> Iterator[FoundFile]:
     A link that was given is followed. One found below a folder is followed to a file in that folder,
     never out of it; links to folders are not followed.
     """
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir() raises for names too long, or not to be seen
         yield FoundFile(_text(path.name), path)
         return
     root = path.resolve()
@@ -97,8 +97,13 @@ def _walk(path: Path) -> Iterator[FoundFile]:
         links = [name for name in folders if Path(folder, name).is_symlink()]
         for name in sorted([*names, *links]):
             file = Path(folder, name)
-            error = _link_error(file, root) if file.is_symlink() else None
-            if not name.startswith(".") and (error or file.is_file()):
+            error: ApplicationError | None
+            try:
+                error = _link_error(file, root) if file.is_symlink() else None
+                taken = error is not None or file.is_file()
+            except OSError as unread:
+                error, taken = _unreadable(file, unread), True
+            if taken and not name.startswith("."):
                 empty = False
                 yield FoundFile(_text(file.relative_to(path).as_posix()), file, error)
     for unread in errors:

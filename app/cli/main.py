@@ -239,8 +239,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An error of ours becomes one line on stderr and exit status 1.
     """
-    from app.cli.output import report_error, report_usage
+    from app.cli.output import report_error, report_usage, show_any_text
 
+    show_any_text()
     try:
         # Without the standalone mode an `Exit` comes back as its status, not as an exception.
         status = cli.main(arguments, prog_name="zhiwen", standalone_mode=False)

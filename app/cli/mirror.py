@@ -74,7 +74,7 @@ def _check_readable(folder: Path) -> None:
             f"cannot read {error.filename}: {error.strerror}", name=str(error.filename)
         ) from error
 
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir() raises for some that are none
         raise FileNotFoundOnDiskError(f"{folder} is no folder", name=str(folder))
     for _ in os.walk(folder, onerror=give_up):
         pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import math
 import sys
@@ -70,7 +71,7 @@ class Output:
 
     def result(self, value: dict[str, Any], text: str) -> None:
         """Print the command's result."""
-        print(json.dumps(value, ensure_ascii=False) if self.as_json else text)
+        print(json_text(value) if self.as_json else text)
 
     def documents(self, listed: Sequence[Document]) -> None:
         """Print documents; exit status 1 when any failed."""
@@ -100,6 +101,22 @@ class Output:
     def progress(self, at: Progress) -> None:
         """Show where an ingestion stands."""
         self.note(f"[{at.file + 1}/{at.files}] {at.stage} {at.done}/{at.total} {at.name}")
+
+
+def json_text(value: dict[str, Any]) -> str:
+    """JSON in characters that stdout can show: escaped where one cannot be, as a no-break space in GBK."""
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return text
+
+
+def show_any_text() -> None:
+    """Have stdout write characters that its encoding lacks as their codes, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -135,7 +152,7 @@ def report_usage(error: click.ClickException, arguments: Sequence[str]) -> int:
 
         reason = error.format_message()
         failure = Failure.of(UsageError(reason, reason=reason), _language({}))
-        print(json.dumps({"error": failure.body()}, ensure_ascii=False))
+        print(json_text({"error": failure.body()}))
     return error.exit_code
 
 
@@ -149,6 +166,6 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
 
         traceback.print_exception(error)
     if "--json" in arguments:
-        print(json.dumps({"error": failure.body()}, ensure_ascii=False))
+        print(json_text({"error": failure.body()}))
     print(failure.message, file=sys.stderr)
     return 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from app.cli.main import main
+from app.cli.output import Output, show_any_text
 from models.embedder import Embedder
 from tests.app.bad_files import bad_files
 from tests.app.conftest import HANDBOOK, SAMPLES, files_below
@@ -125,6 +127,43 @@ def test_the_life_of_a_knowledge_base(zhiwen: Zhiwen, papers: Path) -> None:
     assert zhiwen("kb", "delete", "制度", "--json").json == {"deleted": "制度"}
     assert files_below(zhiwen.data / "files") == {}
     assert zhiwen("kb", "list", "--json").json == {"knowledge_bases": []}
+
+
+def test_a_path_that_cannot_be_looked_at_fails_alone(
+    zhiwen: Zhiwen, papers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (papers / "seen.md").write_text(TRAVEL, encoding="utf-8")
+    is_file = Path.is_file
+
+    def guarded(path: Path) -> bool:
+        if path.parent.name == "sub":  # as in a folder that may be listed and not entered
+            raise PermissionError(13, "Permission denied", str(path))
+        return is_file(path)
+
+    monkeypatch.setattr(Path, "is_file", guarded)
+    done = zhiwen("ingest", "制度", "长" * 300, papers, "--json")
+    assert done.status == 1
+    found = [(d["name"][:20], d["state"], [p["code"] for p in d["problems"]]) for d in done.json["documents"]]
+    assert found == [
+        ("长" * 20, "failed", ["file_not_found"]),
+        ("leave.md", "ready", []),
+        ("seen.md", "ready", []),
+        ("sub/travel.md", "failed", ["file_not_found"]),
+    ]
+    mirrored = zhiwen("ingest", "制度", "长" * 300, "--mirror", "--json")
+    assert (mirrored.status, mirrored.json["error"]["code"]) == (1, "file_not_found")
+
+
+def test_what_a_terminal_cannot_show_is_written_as_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="gbk", write_through=True))
+    show_any_text()
+    text = "年\xa0假\U0001f600"
+    for as_json in (True, False):
+        Output({}, as_json=as_json).result({"text": text}, text)
+    first, second = shown.getvalue().decode("gbk").splitlines()
+    assert json.loads(first) == {"text": text}
+    assert second == "年\\xa0假\\U0001f600"
 
 
 def test_bad_files_fail_alone(zhiwen: Zhiwen, tmp_path: Path) -> None:
