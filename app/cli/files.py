@@ -101,8 +101,8 @@ def _walk(path: Path) -> Iterator[FoundFile]:
             try:
                 error = _link_error(file, root) if file.is_symlink() else None
                 taken = error is not None or file.is_file()
-            except OSError as unread:
-                error, taken = _unreadable(file, unread), True
+            except OSError as unseen:
+                error, taken = _unreadable(file, unseen), True
             if taken and not name.startswith("."):
                 empty = False
                 yield FoundFile(_text(file.relative_to(path).as_posix()), file, error)

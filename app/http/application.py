@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -49,6 +50,8 @@ _MODULES = (
     models,
     login,
 )
+_EMBEDDINGS_AT_ONCE = 4
+"""Each keeps a thread and the processors busy; other requests need some too."""
 
 
 def create_app(service: Service, *, pages: bool) -> FastAPI:
@@ -64,11 +67,9 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
     app.state.service = service
     settings = service.settings
     limits = settings.limits
-    app.state.generations = Generations(
-        at_once=limits.generations,
-        waiting=limits.waiting_generations,
-        patience=limits.generation_wait_seconds,
-    )
+    slots = partial(Generations, waiting=limits.waiting_generations, patience=limits.generation_wait_seconds)
+    app.state.generations = slots(at_once=limits.generations)
+    app.state.embeddings = slots(at_once=_EMBEDDINGS_AT_ONCE)
     app.state.key_guesses = KeyGuesses(service, per_minute=limits.keys_tried_per_minute)
     app.state.metrics = Metrics(service, app.state.generations)
     for module in _MODULES:

@@ -1,4 +1,4 @@
-"""How many answers are written at once, and how many may wait for their turn."""
+"""How many answers are written and texts embedded at once, and how many may wait for their turn."""
 
 from __future__ import annotations
 
@@ -75,12 +75,20 @@ def _too_many() -> TooManyRequestsError:
     return TooManyRequestsError("too many answers are asked for at once", retry_after=_RETRY_SECONDS)
 
 
-async def _slot(request: Request) -> AsyncIterator[None]:
+async def _generation_slot(request: Request) -> AsyncIterator[None]:
     generations: Generations = request.app.state.generations
     # FastAPI ends it once the answer has been sent, also when the client has left.
     async with generations.slot(request):
         yield
 
 
-GenerationSlot = Annotated[None, Depends(_slot)]
+async def _embedding_slot(request: Request) -> AsyncIterator[None]:
+    embeddings: Generations = request.app.state.embeddings
+    async with embeddings.slot(request):
+        yield
+
+
+GenerationSlot = Annotated[None, Depends(_generation_slot)]
 """For routes that write an answer: a slot is held until all of it was sent."""
+EmbeddingSlot = Annotated[None, Depends(_embedding_slot)]
+"""For routes that embed what a client sends."""

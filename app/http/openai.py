@@ -11,7 +11,7 @@ import base64
 import secrets
 import time
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import APIRouter, Request
@@ -27,7 +27,7 @@ from app.examples import with_example
 from app.http.common import ServiceDep, Utf8Route
 from app.http.drawing import all_drawn
 from app.http.events import EVENT_STREAM, data_line, stream
-from app.http.generations import GenerationSlot
+from app.http.generations import EmbeddingSlot, GenerationSlot
 from app.http.metrics import observed_by
 from app.http.questions import AskMode, HistoryMessage, Threshold, TopK, turns
 from app.http.session_files import files_of
@@ -127,7 +127,10 @@ class EmbeddingRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=with_example)
 
     model: str = EMBEDDING_MODEL
-    input: str | list[str] = Field(min_length=1, max_length=100_000)
+    input: (
+        Annotated[str, Field(min_length=1, max_length=100_000)]
+        | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    )
     encoding_format: Literal["float", "base64"] = "float"
 
 
@@ -201,7 +204,7 @@ def _events(body: ChatRequest, service: Service) -> Iterator[Event]:
 
 
 @router.post("/embeddings")
-def embeddings(body: EmbeddingRequest, service: ServiceDep) -> EmbeddingResponse:
+def embeddings(body: EmbeddingRequest, service: ServiceDep, _: EmbeddingSlot) -> EmbeddingResponse:
     """Embed texts as passages are embedded."""
     texts = [body.input] if isinstance(body.input, str) else body.input
     vectors = service.embedder().encode_documents(texts)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import anyio.to_thread
+import httpx
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
 from app.errors import RequestTimeoutError, RequestTooLargeError, TooManyRequestsError
+from app.http.application import create_app
 from app.http.generations import Generations
 from app.http.limits import RequestLimits, RequestRate, body_limit
 from app.service import Service
@@ -303,6 +308,50 @@ def test_slots_go_in_turn_and_too_many_are_refused() -> None:
         await task
         assert order == ["first", "second"]
         assert (generations.active, generations.waiting) == (0, 0)
+
+    asyncio.run(run())
+
+
+def _client_in_loop(service: Service) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(create_app(service, pages=False))
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1")
+
+
+def test_the_service_tells_that_it_lives_while_all_threads_are_busy(service: Service) -> None:
+    async def run() -> int:
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = 1
+        async with limiter, _client_in_loop(service) as client:
+            return (await asyncio.wait_for(client.get("/healthz"), 60)).status_code
+
+    assert asyncio.run(run()) == 200
+
+
+def test_few_texts_are_embedded_at_once(make_service: MakeService, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = make_service(limits={"waiting_generations": 0})
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    class Slow:
+        def encode_documents(self, texts: list[str]) -> np.ndarray:
+            begun.release()
+            assert go_on.wait(60)
+            return np.zeros((len(texts), 2), dtype=np.float32)
+
+    monkeypatch.setattr(service, "embedder", Slow)
+
+    async def run() -> None:
+        async with _client_in_loop(service) as client:
+
+            async def status() -> int:
+                return (await client.post("/v1/embeddings", json={"input": ["年假"]})).status_code
+
+            first = [asyncio.create_task(status()) for _ in range(4)]
+            for _ in first:
+                assert await asyncio.to_thread(begun.acquire, timeout=60)
+            assert await status() == 429
+            go_on.set()
+            assert await asyncio.gather(*first) == [200] * 4
+            assert await status() == 200
 
     asyncio.run(run())
 
