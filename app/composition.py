@@ -47,7 +47,7 @@ from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
 
-PARSER_VERSION = "parser-4"
+PARSER_VERSION = "parser-5"
 """To be raised when the loaders read more or otherwise, so that files already known are read again."""
 
 _CUTTING_LIMITS = ("table_rows", "picture_pixels", "archive_ratio", "archive_depth", "archive_files")

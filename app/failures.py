@@ -54,6 +54,7 @@ STATUS = {
     "limit_exceeded": 413,
     "out_of_memory": 413,
     "cancelled": 409,
+    "temporary_folder": 507,
     "model_not_found": 503,
     "model_unavailable": 503,
     "model_key_refused": 503,

@@ -91,9 +91,10 @@ def _parts(message: Message) -> tuple[list[Message], list[tuple[str, Message]]]:
 
 
 def _preferred(parts: list[Message]) -> list[Message]:
-    """Of the forms of one text, the one that keeps headings and tables."""
+    """Of the forms of one text, the one that keeps headings and tables; an invitation is none of them."""
     rich = [part for part in parts if part.get_content_type() == "text/html" or part.is_multipart()]
-    return rich[-1:] or parts[-1:]
+    plain = [part for part in parts if part.get_content_type() == "text/plain"]
+    return rich[-1:] or plain[-1:] or parts[-1:]
 
 
 def _is_attachment(part: Message) -> bool:

@@ -90,9 +90,14 @@ def is_text(head: bytes) -> bool:
 
 
 def _check_text(text: str) -> None:
-    controls = len(_CONTROL.findall(text[:_SAMPLE]))
-    if controls > max(2, len(text[:_SAMPLE]) // 100):
+    if not _is_clean(text):
         raise UnsupportedFormatError("The file holds binary data, not text.")
+
+
+def _is_clean(text: str) -> bool:
+    """Whether a text has few control characters, such as the ^Z at the end of old files."""
+    controls = len(_CONTROL.findall(text[:_SAMPLE]))
+    return controls <= max(2, len(text[:_SAMPLE]) // 100)
 
 
 def _guess_wide(data: bytes) -> Decoded | None:
@@ -122,7 +127,7 @@ def _decode_legacy(data: bytes) -> Decoded:
     candidates = []
     for encoding in ("gb18030", "big5hkscs"):
         text = _try(data, encoding)
-        if text is not None and not _CONTROL.search(text[:_SAMPLE]):
+        if text is not None and _is_clean(text):
             candidates.append((_chinese_score(sample, text[:_SAMPLE], encoding), encoding, text))
     if candidates:
         score, encoding, text = max(candidates)

@@ -74,6 +74,13 @@ class RecognitionFailedError(LoadInterruptedError):
     retryable = True
 
 
+class TemporaryFolderError(LoadInterruptedError):
+    """A temporary file cannot be written: no room, or no rights."""
+
+    code = "temporary_folder"
+    retryable = True
+
+
 class PageNotFoundError(LoaderError):
     """The file has no page of that number."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from loaders.base import Loader, LoadOptions
 from loaders.document import Page, Problem
-from loaders.errors import DamagedFileError
+from loaders.errors import DamagedFileError, LimitExceededError
 from loaders.ocr_pages import read_picture
 from loaders.signatures import signature
 
@@ -50,9 +50,13 @@ class ImageLoader(Loader):
                 return Page(
                     number, problems=(Problem("damaged_page", f"The page cannot be read: {error}", number),)
                 )
-        options.check_pixels(*image.size)
         try:
+            options.check_pixels(*image.size)
             pixels = to_rgb(image)
+        except LimitExceededError as error:
+            if total == 1:
+                raise
+            return Page(number, problems=(Problem.caused("unreadable_picture", error, number),))
         except Exception as error:
             if total == 1:
                 raise DamagedFileError(f"The picture cannot be read: {error}", format=self.format) from error

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from loaders.errors import DamagedFileError, UnsupportedFormatError
 from loaders.faq import FaqLoader, with_columns
 from loaders.pptx import PptxLoader
 from loaders.signatures import signature
+from loaders.temporary import storing, temporary_folder
 from loaders.xlsx import XlsxLoader
 
 CONVERT_SECONDS = 100.0
@@ -53,8 +53,8 @@ class LegacyLoader(Loader):
         Raises `ConverterMissingError`, and `DamagedFileError` where the conversion fails.
         """
         options.check_cancelled()
-        with tempfile.TemporaryDirectory(prefix="zhiwen-") as folder:
-            converted = convert(path, self.suffixes[0], self.converted_suffix, Path(folder))
+        with temporary_folder() as folder:
+            converted = convert(path, self.suffixes[0], self.converted_suffix, folder)
             with converted.open("rb") as file:
                 head = file.read(_HEAD_BYTES)
             for reader in with_columns(self.readers, options.faq):
@@ -109,8 +109,8 @@ def find_converter() -> str | None:
 def convert(path: Path, suffix: str, target: str, folder: Path, *, seconds: float = CONVERT_SECONDS) -> Path:
     """Convert a file to the format of the suffix `target`, inside `folder`; return the result's path.
 
-    Raises `ConverterMissingError`, and `DamagedFileError` where LibreOffice fails or takes longer
-    than `seconds`.
+    Raises `ConverterMissingError`, `TemporaryFolderError`, and `DamagedFileError` where LibreOffice
+    fails or takes longer than `seconds`.
     """
     program = find_converter()
     if program is None:
@@ -122,7 +122,8 @@ def convert(path: Path, suffix: str, target: str, folder: Path, *, seconds: floa
             target=target,
         )
     source = folder / f"source{suffix}"
-    shutil.copyfile(path, source)
+    with storing():
+        shutil.copyfile(path, source)
     result = folder / f"source{target}"
     command = [
         program,

@@ -6,7 +6,6 @@ by the loader of its format. All of them share one budget, however deep they lie
 
 from __future__ import annotations
 
-import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,8 @@ from loaders.base import Limits, Loader, LoadOptions
 from loaders.cleaning import clean_line
 from loaders.document import Block, Box, Line, Page, Problem
 from loaders.errors import LimitExceededError, LoaderError, LoadInterruptedError
-from loaders.package import BROKEN_ZIP
+from loaders.package import BROKEN_ZIP, parser_errors
+from loaders.temporary import storing, temporary_folder
 
 _COPY_BYTES = 256 * 1024
 _LEAST_BUDGET = 64 * 1024 * 1024
@@ -137,10 +137,10 @@ def _parse(member: Member, name: str, options: LoadOptions, budget: Budget) -> S
             value=member.size,
             maximum=limits.file_bytes,
         )
-    with tempfile.TemporaryDirectory(prefix="zhiwen-") as folder:
-        path = Path(folder) / "member"
-        with path.open("wb") as file:
-            while piece := member.data.read(_COPY_BYTES):
+    with temporary_folder() as folder:
+        path = folder / "member"
+        with storing(), path.open("wb") as file:
+            while piece := _read(member):
                 options.check_cancelled()
                 budget.take_bytes(len(piece))
                 file.write(piece)
@@ -158,6 +158,12 @@ def _parse(member: Member, name: str, options: LoadOptions, budget: Budget) -> S
             return list(loader.contents(path, options, budget))
         finally:
             budget.depth += 1
+
+
+def _read(member: Member) -> bytes:
+    """The next bytes; whatever goes wrong is the member's fault."""
+    with parser_errors():
+        return member.data.read(_COPY_BYTES)
 
 
 def _under(name: str, pages: Sequence[Page]) -> Iterator[Page]:

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import replace
+from itertools import pairwise
 
 from loaders.cleaning import glue
 from loaders.document import Block, Line, Page
@@ -79,19 +80,26 @@ def join_across_pages(pages: Sequence[Page]) -> list[Page]:
 
     The lines that moved keep the page that their boxes name.
     """
-    found = list(pages)
-    # From the end, so that a paragraph over three pages moves to the first.
-    for index in range(len(found) - 2, -1, -1):
-        upper, lower = found[index], found[index + 1]
+    blocks = [list(page.blocks) for page in pages]
+    cut: dict[int, list[Block]] = {}
+    """The parts of a paragraph by the page that it begins on; joined at once, as it may be long."""
+    begins, moved = 0, False
+    for index, (upper, lower) in enumerate(pairwise(pages)):
+        if not moved or len(upper.blocks) > 1:
+            begins = index
+        moved = False
         if not upper.blocks or not lower.blocks:
             continue
         last, first = upper.blocks[-1], lower.blocks[0]
         if last.kind == first.kind == "paragraph" and goes_on(last, first):
-            found[index] = replace(upper, blocks=(*upper.blocks[:-1], join_blocks(last, first)))
-            found[index + 1] = replace(lower, blocks=lower.blocks[1:])
+            cut.setdefault(begins, [last]).append(first)
+            del blocks[index + 1][0]
+            moved = True
         elif last.kind == first.kind == "table" and _same_table(last, first):
-            found[index + 1] = replace(lower, blocks=(_with_header(first, last.header), *lower.blocks[1:]))
-    return found
+            blocks[index + 1][0] = _with_header(first, last.header)
+    for index, parts in cut.items():
+        blocks[index][-1] = join_blocks(*parts)
+    return [replace(page, blocks=tuple(kept)) for page, kept in zip(pages, blocks, strict=True)]
 
 
 def goes_on(last: Block, first: Block) -> bool:
@@ -105,13 +113,18 @@ def goes_on(last: Block, first: Block) -> bool:
     return last.lines[-1].box.x1 > 0.75 and len(split_sentences(first.text)) > 0
 
 
-def join_blocks(last: Block, first: Block) -> Block:
-    """One paragraph of two; its lines keep their places."""
-    drop, joint = glue(last.text, first.text)
-    text = last.text[: len(last.text) - drop] + joint
-    lines = [*last.lines[:-1], replace(last.lines[-1], end=last.lines[-1].end - drop)]
-    lines += [Line(line.start + len(text), line.end + len(text), line.box) for line in first.lines]
-    return replace(last, text=text + first.text, lines=tuple(lines))
+def join_blocks(*parts: Block) -> Block:
+    """One paragraph of several; their lines keep their places."""
+    texts: list[str] = []
+    lines: list[Line] = []
+    length = 0
+    for part, following in zip(parts, (*parts[1:], None), strict=True):
+        drop, joint = glue(part.text, following.text) if following else (0, "")
+        lines += [replace(line, start=line.start + length, end=line.end + length) for line in part.lines]
+        lines[-1] = replace(lines[-1], end=lines[-1].end - drop)
+        texts += (part.text[: len(part.text) - drop], joint)
+        length += len(part.text) - drop + len(joint)
+    return replace(parts[0], text="".join(texts), lines=tuple(lines))
 
 
 def _same_table(last: Block, first: Block) -> bool:

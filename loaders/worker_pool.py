@@ -17,6 +17,7 @@ from typing import Any
 
 from loaders.errors import DamagedFileError, LimitExceededError, LoadingCancelledError
 from loaders.isolation_worker import Alive, Drawing, Pause, RecogniserFactory, Task, work
+from loaders.temporary import storing
 
 _POLL_SECONDS = 0.1
 _START_SECONDS = 300.0
@@ -155,7 +156,8 @@ class Worker:
         # "spawn" copies no state of the service's threads, and runs on every system.
         context = multiprocessing.get_context("spawn")
         self.channel, theirs = context.Pipe()
-        folder = tempfile.mkdtemp(prefix="zhiwen-")
+        with storing():
+            folder = tempfile.mkdtemp(prefix="zhiwen-")
         # Also at the end of this process, whatever then becomes of the worker.
         self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._process = context.Process(

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import stat
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from loaders import members
 from loaders.archive import ArchiveLoader
 from loaders.base import Limits, LoadOptions
-from loaders.errors import DamagedFileError, LimitExceededError, LoadingCancelledError
+from loaders.errors import DamagedFileError, LimitExceededError, LoadingCancelledError, TemporaryFolderError
 from loaders.members import Budget
 from tests.loaders.office_files import (
     assert_survives,
@@ -219,3 +222,18 @@ def test_contents_take_from_the_given_budget(tmp_path: Path) -> None:
     budget = Budget.of(Limits(), path.stat().st_size)
     assert len(list(LOADER.contents(path, LoadOptions(), budget))) == 1
     assert (budget.files, head(path)[:2]) == (1999, b"PK")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_full_temporary_disk_is_not_the_members_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def full() -> Iterator[Path]:
+        yield tmp_path
+
+    (tmp_path / "member").symlink_to("/dev/full")
+    monkeypatch.setattr(members, "temporary_folder", full)
+    with pytest.raises(TemporaryFolderError, match="No space left") as caught:
+        load(LOADER, zip_of({"a.txt": "甲"}, tmp_path / "a.zip"))
+    assert caught.value.retryable

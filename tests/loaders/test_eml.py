@@ -61,6 +61,14 @@ def test_of_two_forms_the_html_keeps_its_table(tmp_path: Path) -> None:
     assert page.blocks[2:] == (Block("见表"), Block("餐 | 5", "table", header="项 | 额"))
 
 
+def test_the_text_of_an_invitation_is_kept(tmp_path: Path) -> None:
+    message = mail()
+    message.set_content("周五开会，议题是预算。")
+    message.add_alternative("BEGIN:VCALENDAR\nEND:VCALENDAR", subtype="calendar")
+    (page,) = load(LOADER, write(message, tmp_path))
+    assert page.blocks[-1] == Block("周五开会，议题是预算。")
+
+
 def test_attachments_are_read_under_their_names(tmp_path: Path) -> None:
     book = workbook(tmp_path / "b.xlsx", lambda book: book.active.append(["数", 1]))
     inner = mail("转发的信")

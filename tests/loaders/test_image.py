@@ -46,6 +46,22 @@ def test_pages_of_a_tiff(tmp_path: Path) -> None:
     assert seen == [(2, 3), (3, 3)]
 
 
+def test_a_page_that_is_too_large_costs_no_other(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "a.tif"
+    picture().save(path, save_all=True, append_images=[Image.new("1", (2000, 2000)), picture()])
+    limits = Limits(picture_pixels=1_000_000)
+    document = parse_file(path, name="a.tif", options=LoadOptions(ocr=OCR, limits=limits))
+    assert [section.page for section in document.sections] == [1, 3]
+    (problem,) = document.problems
+    assert (problem.page, problem.code, problem.details["limit"]) == (
+        2,
+        "unreadable_picture",
+        "picture_pixels",
+    )
+
+
 def test_orientation_from_the_camera(tmp_path: Path) -> None:
     from PIL import Image
 

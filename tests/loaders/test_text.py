@@ -70,6 +70,13 @@ def test_binary_data_is_refused(tmp_path: Path) -> None:
         parse(tmp_path, bytes(range(256)) * 8)
 
 
+@pytest.mark.parametrize("text", ["公告：停水", "本月工资表", "员工请假须提前三天申请"])
+@pytest.mark.parametrize("tail", [b"\x1a", b"\r\n\x1a", b"\x0b", b"\x07"])
+def test_a_control_character_does_not_change_the_encoding(text: str, tail: bytes) -> None:
+    found = decode(text.encode("gbk") + tail)
+    assert (found.encoding, found.text) == ("gb18030", text + tail.decode())
+
+
 def test_text_cut_inside_a_character_is_read() -> None:
     assert decode(SIMPLIFIED.encode()[:-1]).text == SIMPLIFIED[:-1]
 
