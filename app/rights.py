@@ -198,7 +198,7 @@ class _View:
     # -- jobs ---------------------------------------------------------------------------------------
 
     def jobs(self) -> list[JobInfo]:
-        return [job for job in self._service.jobs() if self._may_see(job.knowledge_base_id)]
+        return self._service.jobs(seen=self._may_see)
 
     def job(self, job_id: str) -> JobInfo:
         job = self._service.job(job_id)

@@ -268,9 +268,9 @@ class Service(Questions):
 
     # -- jobs -------------------------------------------------------------------------------------
 
-    def jobs(self) -> list[JobInfo]:
-        """The newest jobs first."""
-        return self._parts.jobs.jobs()
+    def jobs(self, *, seen: Callable[[int], bool] = lambda _: True) -> list[JobInfo]:
+        """The newest jobs first, of those knowledge bases whose ids are `seen`."""
+        return self._parts.jobs.jobs(seen=seen)
 
     def job(self, job_id: str) -> JobInfo:
         """One job."""

@@ -87,10 +87,13 @@ class JobQueue:
         with self._database.read() as connection:
             return self._as_known(job_rows.info(connection, job_id))
 
-    def jobs(self, *, limit: int = 100) -> list[JobInfo]:
-        """The newest jobs first."""
+    def jobs(self, *, limit: int = 100, seen: Callable[[int], bool] = lambda _: True) -> list[JobInfo]:
+        """The newest jobs first, of those knowledge bases whose ids are `seen`."""
         with self._database.read() as connection:
-            return [self._as_known(job) for job in job_rows.infos(connection, limit=limit)]
+            ids = list(connection.execute(select(jobs.c.knowledge_base_id).distinct()).scalars())
+        of_seen = jobs.c.knowledge_base_id.in_([id for id in ids if seen(id)])
+        with self._database.read() as connection:
+            return [self._as_known(job) for job in job_rows.infos(connection, of_seen, limit=limit)]
 
     def events(self, job_id: str) -> list[JobEvent]:
         """What happened to a job, in order. Raises `JobNotFoundError`."""

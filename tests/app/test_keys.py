@@ -328,6 +328,18 @@ def test_what_was_accepted_is_done_and_hidden_when_the_key_loses_its_right_meanw
     assert {info.name for info in service.documents("甲")} == {HANDBOOK, "年假.md"}
 
 
+def test_a_key_finds_its_jobs_however_many_came_after(make_service: MakeService, client_of: ClientOf) -> None:
+    service = make_service()
+    for name in ("甲", "乙"):
+        service.create_knowledge_base(name)
+    own = service.submit_rebuild("甲").id
+    for _ in range(100):
+        service.submit_rebuild("乙")
+    client = client_of(service)
+    client.headers["X-API-Key"] = service.keys.create("reader", names=["甲"])[1]
+    assert [job["id"] for job in client.get("/api/jobs").json()["jobs"]] == [own]
+
+
 def test_an_import_under_way_is_seen_by_who_sees_everything(
     make_service: MakeService, client_of: ClientOf
 ) -> None:

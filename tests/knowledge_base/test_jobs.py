@@ -103,6 +103,9 @@ def test_jobs_are_taken_in_the_order_of_their_submission(home: Home) -> None:
     assert home.queue.claim() is None
     assert [job.id for job in home.queue.jobs()] == ids[::-1]
     assert [job.id for job in home.queue.jobs(limit=1)] == ids[-1:]
+    home.submit("other", {"a.md": "别处的文件。"})
+    seen = home.key("k").id
+    assert [job.id for job in home.queue.jobs(limit=1, seen=seen.__eq__)] == ids[-1:]
 
 
 def test_a_waiting_job_that_is_cancelled_never_runs(home: Home, runner: JobRunner) -> None:
