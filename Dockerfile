@@ -40,8 +40,7 @@ COPY . .
 RUN set -eu; \
     .venv/bin/pip install --quiet --no-deps --editable .; \
     .venv/bin/python -m compileall -q app loaders models vectorstore knowledge_base api.py webui.py; \
-    cp packaging/image.toml zhiwen.toml; \
-    .venv/bin/python -m app models prepare; \
+    ZHIWEN_MODELS_DIR=/opt/zhiwen/models-made .venv/bin/python -m app models prepare; \
     .venv/bin/pip uninstall --quiet --yes pip; \
     rm -rf requirements.txt gpu.txt data
 
@@ -56,6 +55,10 @@ RUN useradd --uid 10001 --create-home --home-dir /home/zhiwen zhiwen \
 COPY --from=build /opt/zhiwen /opt/zhiwen
 WORKDIR /opt/zhiwen
 ENV PATH=/opt/zhiwen/.venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# In the environment, so that a settings file that is mounted only adds to them. The port is published on the
+# loopback address alone (compose.yaml); once a key is made, it is needed.
+ENV ZHIWEN_DATA_DIR=/data ZHIWEN_MODELS_DIR=/opt/zhiwen/models-made \
+    ZHIWEN_SERVER__HOST=0.0.0.0 ZHIWEN_SERVER__OPEN_WITHOUT_KEYS=true
 USER 10001
 VOLUME /data
 EXPOSE 7860
