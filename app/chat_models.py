@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from app.answering.answerer import QUOTE_MODEL, ChatModel
+from app.answering.answerer import QUOTE_MODEL
 from app.answering.prompt import Budget
+from app.answering.speech import ChatModel
 from app.errors import UnknownModelError
 from models.chat_spec import ChatModelSpec
 from models.registry import load_chat_model

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from app.answering.citations import (
@@ -17,11 +16,19 @@ from app.answering.citations import (
     claimed,
     supporting_span,
 )
-from app.answering.followups import new_topic, speaks_of, standalone_question
-from app.answering.prompt import Budget, build_prompt
+from app.answering.followups import (
+    new_topic,
+    rewriting_ends,
+    rewriting_messages,
+    rewritten,
+    speaks_of,
+    standalone_question,
+)
+from app.answering.prompt import build_prompt
 from app.answering.prompt_files import Prompts
 from app.answering.quoting import Quote, quote
 from app.answering.refusals import is_refusal, needs_no_citation
+from app.answering.speech import NEWS_SECONDS, ChatModel, spoken
 from app.answering.support import SUPPORTED, Embed, support
 from app.answering.types import (
     Answer,
@@ -35,32 +42,17 @@ from app.answering.types import (
     Turn,
     Waiting,
 )
-from app.errors import ApplicationError, ModelNeededError
+from app.errors import ModelNeededError
 from app.messages import text_language, translate
 from knowledge_base.retrieval import Retrieval
 from knowledge_base.types import Hit
 from loaders.document import Box
-from models.chat_spec import QUEUE_POSITION
-from models.errors import ModelError, ModelUnavailableError
 
 if TYPE_CHECKING:
-    # Importing these takes most of a second, which only a language model is worth.
-    from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
-
-logger = logging.getLogger(__name__)
 
 QUOTE_MODEL = "quote"
 """Name of the answerer that quotes the documents; it needs no language model."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatModel:
-    """A language model by its name in the settings, and the room that a prompt of it has."""
-
-    name: str
-    model: BaseChatModel
-    budget: Budget
 
 
 class Answerer:
@@ -92,9 +84,7 @@ class Answerer:
         if self._search is None:
             yield from self._chat(question, history, clock)
             return
-        standalone = standalone_question(
-            question, history, rewrite=self._rewrite if self._chat_model else None
-        )
+        standalone = yield from self._standalone(question, history)
         clock.stage("rewrite")
         retrieval = self._search(standalone)
         if self._chat_model is None and standalone != question:
@@ -107,6 +97,26 @@ class Answerer:
             yield from self._quote(standalone, retrieval, clock)
         else:
             yield from self._generate(self._chat_model, question, standalone, retrieval.hits, history, clock)
+
+    def _standalone(self, question: str, history: Sequence[Turn]) -> Generator[Event, None, str]:
+        """The question as it is searched, by the language model where there is one, else by rules."""
+        chat = self._chat_model
+        messages = rewriting_messages(question, history, fits=chat.budget.holds) if chat else None
+        if chat is None or messages is None:
+            return standalone_question(question, history)
+        said = ""
+        last = time.monotonic()
+        with closing(spoken(chat, messages)) as events:
+            for event in events:
+                if isinstance(event, str):
+                    said += event
+                    if rewriting_ends(said):
+                        break
+                # Only while something is yielded can an answer be ended.
+                if isinstance(event, Waiting) or time.monotonic() - last >= NEWS_SECONDS:
+                    last = time.monotonic()
+                    yield event if isinstance(event, Waiting) else Waiting(0)
+        return rewritten(said) or standalone_question(question, history)
 
     def _refuse(self, question: str, standalone: str, clock: _Clock) -> Iterator[Event]:
         text = translate("refusal", text_language(question))
@@ -183,12 +193,6 @@ class Answerer:
             found.append(AnswerSentence(start, end, numbers, value, value is None or value >= SUPPORTED))
         return tuple(found)
 
-    def _rewrite(self, prompt: str) -> str:
-        if self._chat_model is None:
-            return ""
-        with _answering(self._chat_model):
-            return self._chat_model.model.invoke(prompt).text
-
     @property
     def _model_name(self) -> str:
         return self._chat_model.name if self._chat_model else QUOTE_MODEL
@@ -220,8 +224,8 @@ def _tokens(
     """
     usage = None
     begun = False
-    with closing(_spoken(chat, messages)) as spoken:
-        for event in spoken:
+    with closing(spoken(chat, messages)) as events:
+        for event in events:
             if isinstance(event, TokenUsage):
                 usage = event
             elif isinstance(event, Waiting):
@@ -233,34 +237,6 @@ def _tokens(
                         clock.stage("first_token")
                     yield Token(text)
     return usage
-
-
-def _spoken(
-    chat: ChatModel, messages: Sequence[BaseMessage]
-) -> Generator[str | Waiting | TokenUsage, None, None]:
-    """The pieces of what the model says, how long it lets us wait for the first, and what it counted."""
-    from langchain_core.messages import AIMessageChunk
-
-    with _answering(chat):
-        for chunk in chat.model.stream(list(messages)):
-            if isinstance(chunk, AIMessageChunk) and (counted := chunk.usage_metadata):
-                yield TokenUsage(counted["input_tokens"], counted["output_tokens"])
-            if chunk.text:
-                yield chunk.text
-            elif (position := chunk.response_metadata.get(QUEUE_POSITION)) is not None:
-                yield Waiting(position)
-
-
-@contextmanager
-def _answering(chat: ChatModel) -> Iterator[None]:
-    """Turn whatever a model raises, its server's errors too, into `ModelUnavailableError`."""
-    try:
-        yield
-    except (ModelError, ApplicationError):
-        raise
-    except Exception as error:
-        logger.warning("chat model %s failed", chat.name, exc_info=error)
-        raise ModelUnavailableError(f"the chat model {chat.name} failed", name=chat.name) from error
 
 
 def _quoted_citation(number: int, hit: Hit, quotes: Sequence[Quote]) -> Citation:

@@ -11,12 +11,25 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.answering.types import Turn
 from app.messages import Language, text_language
 from vectorstore.chinese import fold, terms
 
-__all__ = ["Turn", "leans", "new_topic", "speaks_of", "standalone_question"]
+if TYPE_CHECKING:
+    from langchain_core.messages import BaseMessage
+
+__all__ = [
+    "Turn",
+    "leans",
+    "new_topic",
+    "rewriting_ends",
+    "rewriting_messages",
+    "rewritten",
+    "speaks_of",
+    "standalone_question",
+]
 
 _PROMPTS = Path(__file__).parent / "prompts"
 TURNS = 4
@@ -70,22 +83,38 @@ SHORT_TOPIC = 8
 """Characters of X up to which "X呢？" asks the last question again, of X."""
 
 
-def standalone_question(
-    question: str, history: Sequence[Turn], *, rewrite: Callable[[str], str] | None = None
-) -> str:
-    """The question as it would be asked without the history; a complete one comes back unchanged.
+def standalone_question(question: str, history: Sequence[Turn]) -> str:
+    """The question as it would be asked without the history, by rules; a complete one stays as it is."""
+    history = _looked_at(history)
+    return _by_rules(question, [turn.question for turn in history]) if question.strip() else question
 
-    `rewrite` sends a prompt to a language model and returns its text; an unusable reply falls back
-    on the rules. Its errors pass through.
+
+def rewriting_messages(
+    question: str, history: Sequence[Turn], *, fits: Callable[[Sequence[BaseMessage]], bool]
+) -> list[BaseMessage] | None:
+    """What asks a language model to make the question stand alone; None where that is not to be asked.
+
+    Oldest turns are left out until `fits`, which tells whether the model has room for the messages.
     """
-    history = [turn for turn in history if turn.question.strip()][-TURNS:]
-    if not history or not question.strip():
-        return question
-    if rewrite is not None:
-        reply = _reply(rewrite(_prompt(question, history)))
-        if reply:
-            return reply
-    return _by_rules(question, [turn.question for turn in history])
+    from langchain_core.messages import HumanMessage
+
+    turns = _looked_at(history) if question.strip() else []
+    for first in range(len(turns)):
+        messages: list[BaseMessage] = [HumanMessage(_prompt(question, turns[first:]))]
+        if fits(messages):
+            return messages
+    return None
+
+
+def rewriting_ends(said: str) -> bool:
+    """Whether what a model has said so far tells all that `rewritten` looks at."""
+    return "\n" in said.strip() or len(said) > LONGEST_REWRITE
+
+
+def rewritten(said: str) -> str:
+    """The question that a model answered the rewriting messages with; empty if it is unusable."""
+    lines = [line.strip().strip('"“”「」') for line in said.splitlines() if line.strip()]
+    return lines[0] if lines and len(lines[0]) <= LONGEST_REWRITE else ""
 
 
 def leans(question: str) -> bool:
@@ -184,6 +213,10 @@ def _weight(folded: str) -> int:
     return len(re.findall(rf"[{_HAN}]", rest)) + 3 * len(words)
 
 
+def _looked_at(history: Sequence[Turn]) -> list[Turn]:
+    return [turn for turn in history if turn.question.strip()][-TURNS:]
+
+
 @cache
 def _template(language: Language) -> str:
     return (_PROMPTS / f"rewrite.{language}.txt").read_text(encoding="utf-8")
@@ -194,8 +227,3 @@ def _prompt(question: str, history: Sequence[Turn]) -> str:
     # Replaced one by one: braces in a text must never be read as a variable.
     head, _, tail = _template(text_language(question)).partition("{history}")
     return head + turns + tail.replace("{question}", question)
-
-
-def _reply(text: str) -> str:
-    lines = [line.strip().strip('"“”「」') for line in text.splitlines() if line.strip()]
-    return lines[0] if lines and len(lines[0]) <= LONGEST_REWRITE else ""

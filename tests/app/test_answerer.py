@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 
 import numpy as np
 import pytest
 
-from app.answering.answerer import Answerer, ChatModel
+from app.answering import answerer
+from app.answering.answerer import Answerer
 from app.answering.prompt import Budget
-from app.answering.types import Answer, Event, Final, Sources, Token, Turn
+from app.answering.speech import ChatModel, Thoughts
+from app.answering.types import Answer, Event, Final, Sources, Token, Turn, Waiting
 from app.composition import Lazy, build_service
 from app.errors import UnknownModelError
 from app.messages import translate
@@ -148,13 +150,56 @@ def test_a_model_that_breaks_is_unavailable() -> None:
 
 
 def test_a_model_that_cannot_rewrite_is_unavailable() -> None:
-    class Broken(RecordingModel):
-        def _call(self, *args: object, **kwargs: object) -> str:
-            raise TimeoutError
-
-    chat = ChatModel(name="local", model=Broken(), budget=_budget(4000))
+    chat = ChatModel(name="local", model=BreakingModel(), budget=_budget(4000))
     with pytest.raises(ModelUnavailableError):
         list(Answerer(Search(LEAVE), chat_model=chat).stream("那它呢？", [Turn("年假几天？", "五天")]))
+
+
+def test_thoughts_are_shown_nowhere() -> None:
+    chat, _ = _chat(
+        "<think>\n用户问的是审批。\n</think>\n\n年假由谁审批？", "<think>见[2]。</think>由经理审批[1]。"
+    )
+    search = Search(LEAVE)
+    events = list(
+        Answerer(search, chat_model=chat).stream("那它要谁审批？", [Turn("年假有几天？", "五天。")])
+    )
+    answer = _answer(events)
+    assert search.asked == ["年假由谁审批？"]
+    assert (answer.answer, [c.index for c in answer.citations]) == ("由经理审批[1]。", [1])
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (["<thi", "nk>甲", "</thi", "nk>\n\n乙", "<think>丙"], "乙<think>丙"),
+        (["\n<think></think>", "乙"], "乙"),
+        (["<think>甲"], ""),
+        (["<thin"], "<thin"),
+        (["小", "<think>甲</think>"], "小<think>甲</think>"),
+    ],
+)
+def test_only_thoughts_before_the_first_word_are_taken_away(pieces: list[str], said: str) -> None:
+    thoughts = Thoughts()
+    assert "".join([*(thoughts.feed(piece) for piece in pieces), thoughts.finish()]) == said
+
+
+def test_a_long_history_leaves_the_rewriting_to_the_rules() -> None:
+    chat, model = _chat("五天[1]。", room=600)
+    history = [Turn("背景" * 5000, "好。")]
+    search = Search(LEAVE)
+    answer = _answer(list(Answerer(search, chat_model=chat).stream("年休假有多少天？", history)))
+    assert (answer.answer, search.asked, len(model.asked)) == ("五天[1]。", ["年休假有多少天？"], 1)
+
+
+def test_a_rewriting_that_takes_long_can_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answerer, "NEWS_SECONDS", 0.0)
+    chat, _ = _chat("年假由谁审批？")
+    search = Search(LEAVE)
+    events = Answerer(search, chat_model=chat).stream("那它要谁审批？", [Turn("年假有几天？", "五天。")])
+    assert next(events) == Waiting(0)
+    assert isinstance(events, Generator)
+    events.close()
+    assert search.asked == []
 
 
 def test_a_follow_up_is_searched_standing_alone() -> None:

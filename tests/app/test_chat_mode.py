@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from fastapi.testclient import TestClient
 
-from app.answering.answerer import Answerer, ChatModel
+from app.answering.answerer import Answerer
 from app.answering.prompt import Budget
+from app.answering.speech import ChatModel
 from app.answering.types import Final, Sources, Token, Turn
 from app.service import Service
 from tests.app.conftest import MakeService

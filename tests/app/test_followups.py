@@ -3,7 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from app.answering.followups import Turn, leans, new_topic, speaks_of, standalone_question
+from app.answering.followups import (
+    Turn,
+    leans,
+    new_topic,
+    rewriting_ends,
+    rewriting_messages,
+    rewritten,
+    speaks_of,
+    standalone_question,
+)
 from loaders.splitter import ChineseTextSplitter
 from vectorstore.chinese import fold, terms
 from vectorstore.keyword import KeywordIndex
@@ -111,24 +120,47 @@ def test_nothing_of_an_older_topic_is_carried() -> None:
     assert "年休假" not in standalone_question("它什么时候切换？", history)
 
 
-def test_a_language_model_rewrites() -> None:
-    prompts = []
-
-    def rewrite(prompt: str) -> str:
-        prompts.append(prompt)
-        return "\n“年休假由谁审批？”\n因为……"
-
-    history = [Turn("年休假{question}怎么申请？", "在{history}中")]
-    assert standalone_question("那它呢？", history, rewrite=rewrite) == "年休假由谁审批？"
-    assert "年休假{question}怎么申请？" in prompts[0]
-    assert "新问题：那它呢？" in prompts[0]
+def _asked(question: str, history: list[Turn], *, room: int = 10_000) -> str | None:
+    messages = rewriting_messages(question, history, fits=lambda found: len(found[0].text) <= room)
+    return messages[0].text if messages else None
 
 
-@pytest.mark.parametrize("reply", ["", "  \n", "长" * 500])
-def test_an_unusable_rewrite_falls_back_on_the_rules(reply: str) -> None:
-    assert (
-        standalone_question("病假呢？", [Turn("年假有几天？", "")], rewrite=lambda _: reply) == "病假有几天？"
-    )
+def test_a_language_model_is_asked_to_rewrite() -> None:
+    prompt = _asked("那它呢？", [Turn("年休假{question}怎么申请？", "在{history}中")])
+    assert prompt is not None
+    assert "年休假{question}怎么申请？" in prompt
+    assert "新问题：那它呢？" in prompt
+    assert _asked("那它呢？", []) is None
+    assert _asked(" ", LEAVE) is None
+
+
+def test_old_turns_are_left_out_where_there_is_no_room() -> None:
+    history = [Turn("背景" * 2000, "好。"), Turn("年假有几天？", "五天。")]
+    prompt = _asked("病假呢？", history, room=1000)
+    assert prompt is not None
+    assert "背景" not in prompt
+    assert "年假有几天？" in prompt
+    assert _asked("病假呢？", history, room=10) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("年休假由谁审批？", "年休假由谁审批？"),
+        ("\n“年休假由谁审批？”\n因为……", "年休假由谁审批？"),
+        ("", ""),
+        ("  \n", ""),
+        ("长" * 500, ""),
+    ],
+)
+def test_the_first_line_is_the_rewritten_question(said: str, found: str) -> None:
+    assert rewritten(said) == found
+
+
+def test_no_more_is_awaited_than_a_question() -> None:
+    assert not rewriting_ends("\n年休假由谁审批？")
+    assert rewriting_ends("\n年休假由谁审批？\n因")
+    assert rewriting_ends("长" * 301)
 
 
 def test_follow_ups_over_the_samples_find_what_the_full_questions_find() -> None:
