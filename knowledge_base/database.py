@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ _INCREMENTAL = 2
 _KEPT_BACKUPS = 2
 _VACUUM_PAGES = 2_000
 _DAMAGED = ("malformed", "not a database")
+_NO_TEXT = "Could not decode to UTF-8"
 
 
 class Database:
@@ -101,12 +103,17 @@ class Database:
     def _told(self) -> Iterator[None]:
         try:
             yield
+        except JSONDecodeError:
+            raise self._unreadable("a value is not JSON") from None
         except DatabaseError as error:
+            if _NO_TEXT in str(error.orig):  # which goes on with the text, that no log is to have
+                raise self._unreadable("a text is not UTF-8") from None
             if not any(sign in str(error.orig) for sign in _DAMAGED):
                 raise
-            raise CatalogueDamagedError(
-                f"{self._path} is damaged: {error.orig}", reason=str(error.orig)
-            ) from error
+            raise self._unreadable(str(error.orig)) from error
+
+    def _unreadable(self, reason: str) -> CatalogueDamagedError:
+        return CatalogueDamagedError(f"{self._path} is damaged: {reason}", reason=reason)
 
     def release_space(self, *, least: int = 1 << 20) -> int:
         """Give the space of what was deleted back to the disk; returns how many bytes the file shrank.

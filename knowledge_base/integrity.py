@@ -121,7 +121,7 @@ class Integrity:
                     ).all()
                     rowids = [row[0] for row in numbers]
                     typed = [self._typed(table, row[1:]) for row in numbers]
-            except CatalogueDamagedError:
+            except (CatalogueDamagedError, ValueError):  # such as a time that is none
                 # One at a time up to the damage, then number by number past it.
                 last, count = (last + 1, 1) if count == 1 else (last, 1)
                 continue
@@ -155,7 +155,7 @@ class Integrity:
                 for row in connection.execute(statement.where(chunks.c.document_id == document_id)):
                     if not row.vector or len(row.vector) % 4:
                         return f"chunk {row.id} has no vector"
-        except (CatalogueDamagedError, ValueError) as error:  # bytes that are no JSON, no UTF-8
+        except CatalogueDamagedError as error:
             return str(error)
         return ""
 

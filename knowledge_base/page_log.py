@@ -96,11 +96,11 @@ class PageLogs:
             lock.release()
 
     def remove(self, sha256: str, fingerprint: str) -> None:
-        """Forget the pages of a file that is stored now, or cannot be read."""
+        """Forget the pages of a file that is stored now, or cannot be read, unless somebody reads it."""
         path = self._path(sha256, fingerprint)
-        for each in (path, Path(f"{path}.lock")):
-            with suppress(OSError):
-                each.unlink()
+        with suppress(OSError, Timeout), FileLock(f"{path}.lock", blocking=False):
+            path.unlink(missing_ok=True)
+            Path(f"{path}.lock").unlink()
 
     def sweep(self, wanted: Callable[[], Collection[str]]) -> None:
         """Forget the pages of files that no job is going to read: their digests are not `wanted`.
@@ -133,8 +133,9 @@ def _opened(path: Path) -> Iterator[BinaryIO | None]:
         out = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
     try:
         yield out
-        if out is not None and not path.stat().st_size:
-            path.unlink()
+        with suppress(OSError):
+            if not path.stat().st_size:
+                path.unlink()
     finally:
         if out is not None:
             with suppress(OSError):

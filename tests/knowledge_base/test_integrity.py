@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -74,4 +76,28 @@ def test_a_damaged_page_costs_its_documents_only(home: Home, tmp_path: Path) -> 
     assert saved.found("编号为20006", "k") == {"20.md"}
     with pytest.raises(FileExistsError):
         Integrity(saved.database, saved.files).rescue(tmp_path / "rescued")
+    saved.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["text = CAST(x'e5ff' || CAST(text AS BLOB) AS TEXT)", "heading_path = '[\"第'"],
+    ids=["text", "json"],
+)
+def test_rot_within_a_value_is_damage_and_tells_no_text(home: Home, tmp_path: Path, damage: str) -> None:
+    home.add("k", {"a.md": "年假共有十五天。", "b.md": "住宿标准为五百元。"})
+    home.close()
+    with closing(sqlite3.connect(home.folder / "catalogue.db")) as connection, connection:
+        connection.execute(f"UPDATE chunks SET {damage} WHERE id = 1")  # noqa: S608
+    rotten = open_home(home.folder)
+    with pytest.raises(CatalogueDamagedError) as caught:
+        rotten.texts("k")
+    assert "年假" not in str(caught.value)
+    assert caught.value.__suppress_context__
+    integrity = Integrity(rotten.database, rotten.files)
+    assert [(f.code, f.document) for f in integrity.check()] == [("document", "a.md")]
+    assert integrity.rescue(tmp_path / "rescued").documents == 1
+    rotten.close()
+    saved = open_home(tmp_path / "rescued")
+    assert saved.found("住宿标准", "k") == {"b.md"}
     saved.close()

@@ -85,6 +85,34 @@ def test_two_readers_of_one_file_do_not_mix_their_pages(tmp_path: Path) -> None:
         assert log.pages == [page(1)]
 
 
+def test_the_same_file_stored_elsewhere_meanwhile_ends_no_reading(home: Home) -> None:
+    home.catalogue.ensure("two")
+    home.add("one", {"a.md": "年假共有十五天。"})
+
+    def again(_name: str) -> None:
+        home.parser.before = lambda _: None
+        assert [result.state for result in home.add("one", {"a.md": "年假共有十五天。"})] == ["unchanged"]
+
+    home.parser.before = again
+    assert [result.state for result in home.add("two", {"a.md": "年假共有十五天。"})] == ["ready"]
+    assert list((home.folder / "pages").iterdir()) == []
+
+
+def test_the_pages_of_another_reader_are_not_removed(tmp_path: Path) -> None:
+    with PageLogs(tmp_path).open(DIGEST, "p") as log:
+        log.append(page(1))
+        PageLogs(tmp_path).remove(DIGEST, "p")
+    with PageLogs(tmp_path).open(DIGEST, "p") as log:
+        assert log.pages == [page(1)]
+    log_file(tmp_path).unlink()
+
+
+def test_a_log_taken_away_while_it_is_read_ends_no_reading(tmp_path: Path) -> None:
+    with PageLogs(tmp_path).open(DIGEST, "p") as log:
+        log.append(page(1))
+        log_file(tmp_path).unlink()
+
+
 def test_reading_goes_on_where_nothing_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     logs = PageLogs(tmp_path / "taken")
