@@ -72,7 +72,13 @@ _CHUNKS: Mapping[str, Role] = MappingProxyType(
     }
 )
 _LIFECYCLE: Mapping[str, Role] = MappingProxyType(
-    {"find": "reader", "versions": "reader", "rename": "editor", "delete_name": "editor"}
+    {
+        "find": "reader",
+        "check_free": "editor",
+        "versions": "reader",
+        "rename": "editor",
+        "delete_name": "editor",
+    }
 )
 _LISTING: Mapping[str, Role] = MappingProxyType({"page": "reader"})
 _SPLITTING: Mapping[str, Role] = MappingProxyType({"split": "reader"})

@@ -20,7 +20,7 @@ from knowledge_base.errors import (
     KnowledgeBaseNotFoundError,
 )
 from knowledge_base.files import StoredFile
-from knowledge_base.names import knowledge_base_name, normalised
+from knowledge_base.names import knowledge_base_name, sought
 from knowledge_base.tables import chunks, documents, job_files, jobs, knowledge_bases
 from knowledge_base.types import DocumentInfo, KnowledgeBaseInfo
 from loaders.document import Chunk
@@ -101,9 +101,9 @@ class Catalogue:
         """The instructions that some of these knowledge bases have of their own."""
         statement = select(knowledge_bases.c.name, knowledge_bases.c.settings)
         with self.database.read() as connection:
-            rows = connection.execute(statement.where(knowledge_bases.c.name.in_(map(normalised, names))))
+            rows = connection.execute(statement.where(knowledge_bases.c.name.in_(map(sought, names))))
             stored = {row.name: row.settings.get(_PROMPT) for row in rows}
-        return {name: prompt for name in names if (prompt := stored.get(normalised(name)))}
+        return {name: prompt for name in names if (prompt := stored.get(sought(name)))}
 
     def update(
         self,
@@ -279,8 +279,7 @@ def _embedder_changed(key: KnowledgeBaseKey) -> EmbedderChangedError:
 
 
 def _is_named(name: str) -> ColumnElement[bool]:
-    # A name that cannot be encoded becomes one with a backslash, which no stored name holds.
-    return knowledge_bases.c.name == normalised(name).encode("utf-8", "backslashreplace").decode()
+    return knowledge_bases.c.name == sought(name)
 
 
 def _infos(connection: Connection, *conditions: ColumnElement[bool]) -> list[KnowledgeBaseInfo]:

@@ -126,7 +126,10 @@ def store(
     pipeline: str,
     embedder: str,
 ) -> str:
-    """Store a document where its name and bytes say that it belongs; its id."""
+    """Store a document where its name and bytes say that it belongs; its id.
+
+    Raises `DocumentExistsError` when it is to replace a document and its name is that of another.
+    """
     file = document.file
     target = repeated(connection, knowledge_base_id, file)
     owner = _owner(connection, knowledge_base_id, file)
@@ -244,12 +247,13 @@ def set_name(connection: Connection, document_id: str, name: str) -> None:
 
 
 def _owner(connection: Connection, knowledge_base_id: int, file: StoredFile) -> Row[Any] | None:
+    """The document that the file is to replace. Raises `DocumentExistsError` where its name is another's."""
     inside = documents.c.knowledge_base_id == knowledge_base_id
     document_id = name_rows.owner(connection, knowledge_base_id, file.name)
     if file.replaces is not None:
+        name_rows.check_free(connection, knowledge_base_id, file.name, file.replaces)
         named = connection.execute(select(documents).where(inside, documents.c.id == file.replaces)).first()
-        # Gone since, or its new name taken by another: then the name alone decides.
-        if named is not None and document_id in {None, file.replaces}:
+        if named is not None:  # else it is gone since
             return named
     if document_id is None:
         return None

@@ -14,7 +14,7 @@ from knowledge_base.batches import Batches
 from knowledge_base.catalogue import Catalogue, KnowledgeBaseKey
 from knowledge_base.chunk_embedding import ChunkEmbedding
 from knowledge_base.document_rows import PreparedDocument
-from knowledge_base.errors import EmbedderChangedError
+from knowledge_base.errors import DocumentExistsError, EmbedderChangedError
 from knowledge_base.files import FileStore, StoredFile
 from knowledge_base.indexes import IndexCache
 from knowledge_base.page_log import PageLogs
@@ -149,10 +149,14 @@ class Ingestor:
                     batches.finish()  # so that the same bytes twice in one batch are recognised too
                 seen.add((file.sha256, file.name))
                 waiting = {parsed[1].name for parsed in batches.unfinished()}
-                same = self._catalogue.recognise(key.id, file, self.pipeline)
-                if same is not None and not waiting.isdisjoint({same.name, *same.other_names}):
-                    batches.finish()  # that document is about to be another
+                try:
                     same = self._catalogue.recognise(key.id, file, self.pipeline)
+                    if same is not None and not waiting.isdisjoint({same.name, *same.other_names}):
+                        batches.finish()  # that document is about to be another
+                        same = self._catalogue.recognise(key.id, file, self.pipeline)
+                except DocumentExistsError as error:
+                    finish(position, failed(file.name, error))
+                    continue
                 if same is not None:
                     finish(position, IngestedFile(file.name, "unchanged", same, same.problems))
                     continue

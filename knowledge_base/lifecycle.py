@@ -14,12 +14,11 @@ from knowledge_base.chunk_editing import Embed
 from knowledge_base.clock import now
 from knowledge_base.embedders import Embedders
 from knowledge_base.errors import (
-    DocumentExistsError,
     DocumentNotFoundError,
     EmbedderChangedError,
     KnowledgeBaseNotFoundError,
 )
-from knowledge_base.names import document_name, normalised
+from knowledge_base.names import document_name, sought
 from knowledge_base.tables import chunks, document_generations, document_names, documents, knowledge_bases
 from knowledge_base.types import DocumentInfo, DocumentVersion
 
@@ -48,15 +47,20 @@ class DocumentLifecycle:
     def find(self, knowledge_base: str, document: str) -> str:
         """The id of a document, given by it or by one of its names."""
         key = self._catalogue.key(knowledge_base)
+        wanted = sought(document)
         with self._database.read() as connection:
             inside = documents.c.knowledge_base_id == key.id
-            by_id = select(documents.c.id).where(inside, documents.c.id == document)
-            found = connection.execute(by_id).scalar() or name_rows.owner(
-                connection, key.id, normalised(document)
-            )
+            by_id = select(documents.c.id).where(inside, documents.c.id == wanted)
+            found = connection.execute(by_id).scalar() or name_rows.owner(connection, key.id, wanted)
         if found is None:
             raise DocumentNotFoundError(f"there is no document {document!r}", id=document)
         return str(found)
+
+    def check_free(self, knowledge_base: str, name: str, document_id: str) -> None:
+        """Raise `DocumentExistsError` when `name` leads to another document than this one."""
+        key = self._catalogue.key(knowledge_base)
+        with self._database.read() as connection:
+            name_rows.check_free(connection, key.id, sought(name), document_id)
 
     def versions(self, knowledge_base: str, document_id: str) -> list[DocumentVersion]:
         """What the document has been, its present self first."""
@@ -126,7 +130,7 @@ class DocumentLifecycle:
         With `document_id`, only where the name leads to that document; with `origin`, only where the
         mirror of that folder gave it last.
         """
-        name = normalised(name)
+        name = sought(name)
         key = self._catalogue.key(knowledge_base)
         with self._database.write() as connection:
             owner = name_rows.owner(connection, key.id, name)
@@ -148,7 +152,7 @@ class DocumentLifecycle:
 
     def digests(self, knowledge_base: str) -> dict[str, str]:
         """The SHA-256 of what each name leads to; nothing where there is no such knowledge base."""
-        inside = knowledge_bases.c.name == normalised(knowledge_base)
+        inside = knowledge_bases.c.name == sought(knowledge_base)
         with self._database.read() as connection:
             rows = connection.execute(
                 select(document_names.c.name, documents.c.sha256)
@@ -186,14 +190,9 @@ def _knowledge_base(connection: Connection, knowledge_base_id: int) -> Row[Any]:
     return row
 
 
-def _check_free(connection: Connection, knowledge_base_id: int, name: str, document_id: str) -> None:
-    if name_rows.owner(connection, knowledge_base_id, name) not in {None, document_id}:
-        raise DocumentExistsError(f"another document is called {name!r}", name=name)
-
-
 def _rename(connection: Connection, knowledge_base_id: int, row: Row[Any], name: str) -> None:
     if name != row.name:
-        _check_free(connection, knowledge_base_id, name, row.id)
+        name_rows.check_free(connection, knowledge_base_id, name, row.id)
         document_rows.rename(connection, knowledge_base_id, row.id, row.name, name)
         note_change(connection, knowledge_base_id)
 
@@ -210,7 +209,7 @@ def _bring(
         raise EmbedderChangedError(f"{goal.name!r} was rebuilt meanwhile", name=goal.name)
     of_document = document_names.c.document_id == document_id
     for name in connection.execute(select(document_names.c.name).where(of_document)).scalars().all():
-        _check_free(connection, goal.id, name, document_id)
+        name_rows.check_free(connection, goal.id, name, document_id)
     connection.execute(update(document_names).where(of_document).values(knowledge_base_id=goal.id))
     connection.execute(
         update(documents)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from knowledge_base.clock import now
+from knowledge_base.errors import DocumentExistsError
 from knowledge_base.tables import document_names, documents
 
 
@@ -14,6 +15,12 @@ def owner(connection: Connection, knowledge_base_id: int, name: str) -> str | No
     """Id of the document of this name."""
     statement = select(document_names.c.document_id).where(*_named(knowledge_base_id, name))
     return connection.execute(statement).scalar()
+
+
+def check_free(connection: Connection, knowledge_base_id: int, name: str, document_id: str) -> None:
+    """Raise `DocumentExistsError` when `name` leads to another document than this one."""
+    if owner(connection, knowledge_base_id, name) not in {None, document_id}:
+        raise DocumentExistsError(f"another document is called {name!r}", name=name)
 
 
 def give(

@@ -25,6 +25,14 @@ def normalised(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
+def sought(name: str) -> str:
+    """The spelling under which a name is looked up, whatever characters it holds.
+
+    What cannot be encoded becomes something with a backslash, which no stored name holds.
+    """
+    return normalised(name).encode("utf-8", "backslashreplace").decode()
+
+
 def repeated(names: Iterable[str]) -> list[str]:
     """The names, normalised, that come more than once."""
     counts = Counter(map(normalised, names))

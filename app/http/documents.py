@@ -116,7 +116,9 @@ async def replace_document(
     """Replace a document's bytes; it keeps its id, and its name unless the file is of another kind."""
     info = await run_in_threadpool(service.document, name, document_id)
     async with _files(request, service, 1) as uploads:
-        files = [(_replacing(info.name, uploads[0].filename or ""), uploads[0].file)]
+        new = _replacing(info.name, uploads[0].filename or "")
+        await run_in_threadpool(service.lifecycle.check_free, name, new, document_id)
+        files = [(new, uploads[0].file)]
         return await run_in_threadpool(_take_in, service, name, files, language, document_id)
 
 

@@ -470,6 +470,10 @@ def test_a_document_by_several_names_renamed_and_moved(other: TestClient) -> Non
     put = other.put(there, files=_files(("d.txt", "年假改为二十天。".encode()))).json()["job_id"]
     assert finished(other, put)["documents"][0]["id"] == document
     assert other.get(there).json()["name"] == "制度/d.txt"
+    beside = other.post(f"{BASE}/{quote('中文-a_b%')}/documents", files=_files(("制度/e.md", b"# e")))
+    finished(other, beside.json()["job_id"])
+    refused = other.put(there, files=_files(("e.md", b"# f")))
+    assert (refused.status_code, _error(refused)) == (409, "document_exists")
     versions = other.get(f"{there}/versions").json()["versions"]
     assert [(v["number"], v["name"]) for v in versions] == [(2, "制度/d.txt"), (1, "a.md")]
 

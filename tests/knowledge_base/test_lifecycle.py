@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from knowledge_base.errors import (
@@ -46,6 +48,27 @@ def test_a_file_may_replace_a_document_under_another_name(home: Home) -> None:
     assert home.lifecycle.find("k", "b.txt") == info.id
     with pytest.raises(DocumentNotFoundError):
         home.lifecycle.find("k", "a.md")
+
+
+@pytest.mark.parametrize("name", ["b.txt", "c.txt"])
+def test_a_file_that_replaces_a_document_takes_no_name_of_another(home: Home, name: str) -> None:
+    info = added(home, "a.md", LEAVE)
+    other = added(home, "b.txt", TRAVEL)
+    home.add("k", {"c.txt": TRAVEL})
+    file = replace(home.store(name, SERVER), replaces=info.id)
+    (result,) = home.ingestor.ingest(home.key("k"), [file])
+    assert (result.state, [problem.code for problem in result.problems]) == ("failed", ["document_exists"])
+    assert home.texts("k") == {"a.md": [LEAVE], "b.txt": [TRAVEL]}
+    assert home.lifecycle.find("k", name) == other.id
+    with pytest.raises(DocumentExistsError):
+        home.lifecycle.check_free("k", name, info.id)
+    home.lifecycle.check_free("k", name, other.id)
+
+
+def test_a_name_that_cannot_be_encoded_is_no_document(home: Home) -> None:
+    added(home, "a.md", LEAVE)
+    with pytest.raises(DocumentNotFoundError):
+        home.lifecycle.find("k", "\udcff")
 
 
 def test_renaming(home: Home) -> None:
