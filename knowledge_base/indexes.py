@@ -44,6 +44,18 @@ class _Entry:
     """Entries added or removed since the index was written."""
     unverified: int = 0
     """Entries added or removed since the index was held to the catalogue."""
+    trained: int = 0
+    """The index's count of trainings when it was written."""
+
+    @property
+    def retrained(self) -> bool:
+        """Whether a training has ended since the index was written."""
+        return self.index.trained != self.trained
+
+    @property
+    def changed(self) -> bool:
+        """Whether the index is another than was written."""
+        return self.unsaved > 0 or self.retrained
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,26 +174,27 @@ class IndexCache:
         """
         with self._locks[key.id, key.generation]:
             entry = self._entries.get((key.id, key.generation))
-            if entry is None or not entry.unsaved:
+            if entry is None or not entry.changed:
                 return
-            if not wholly and entry.unsaved < _SAVE_SHARE * len(entry.index):
-                return
-            self._save(entry, key.id, key.generation)
+            enough = wholly or entry.retrained or entry.unsaved >= _SAVE_SHARE * len(entry.index)
+            if enough:
+                self._save(entry, key.id, key.generation)
 
     def save_all(self) -> None:
         """Write every index that has changed since it was written."""
         for (knowledge_base_id, generation), entry in list(self._entries.items()):
             with self._locks[knowledge_base_id, generation]:
-                if entry.unsaved and self._entries.get((knowledge_base_id, generation)) is entry:
+                if entry.changed and self._entries.get((knowledge_base_id, generation)) is entry:
                     self._save(entry, knowledge_base_id, generation)
 
     def _save(self, entry: _Entry, knowledge_base_id: int, generation: int) -> None:
+        trained = entry.index.trained
         try:
             self._write(entry, self._place(knowledge_base_id, generation))
         except (OSError, RuntimeError, VectorStoreError) as error:  # FAISS raises RuntimeError
             logger.warning("index of knowledge base %d cannot be saved: %s", knowledge_base_id, error)
         else:
-            entry.unsaved = 0
+            entry.unsaved, entry.trained = 0, trained
 
     def _write(self, entry: _Entry, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -195,7 +208,7 @@ class IndexCache:
         """Write the index of a generation that is searched no more, and let go of its memory."""
         with self._locks[knowledge_base_id, generation]:
             entry = self._entries.pop((knowledge_base_id, generation), None)
-            if entry is not None and entry.unsaved:
+            if entry is not None and entry.changed:
                 self._save(entry, knowledge_base_id, generation)
 
     def drop(self, knowledge_base_id: int, *, generation: int | None = None) -> None:

@@ -63,6 +63,11 @@ class DenseArm(Protocol):
         """The exact cosine of each of `ids` that is in the arm."""
         ...
 
+    @property
+    def trained(self) -> int:
+        """How often something was trained in the background and swapped in, which is worth writing."""
+        ...
+
     def wait(self) -> None:
         """Return when nothing is being trained in the background."""
         ...
@@ -128,6 +133,11 @@ class SearchIndex(Protocol):
         so that several indexes searched together weigh the question's words alike. `weights` multiply
         those of each arm in the relevance, whose threshold must then be chosen anew.
         """
+        ...
+
+    @property
+    def trained(self) -> int:
+        """How often something was trained in the background and swapped in, which is worth saving."""
         ...
 
     def save(self, folder: Path) -> None:

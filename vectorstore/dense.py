@@ -7,6 +7,7 @@ swapped in.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from vectorstore.errors import IndexFilesError, IndexInputError
 from vectorstore.inverted import OVERSAMPLE, POINTS_PER_LIST, InvertedFile, lists_for
 from vectorstore.locks import ReadWriteLock
 from vectorstore.rows import Rows
+
+logger = logging.getLogger(__name__)
 
 INVERTED_FROM = 20_000
 """Entries up to which exact search, which misses nothing, takes at most 2 ms (docs/benchmarks.md)."""
@@ -41,6 +44,8 @@ class DenseIndex:
         self._lock = ReadWriteLock()
         self._training: threading.Thread | None = None
         self._changed: set[int] = set()
+        self.trained = 0
+        """How often an inverted file was trained and swapped in."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -125,6 +130,15 @@ class DenseIndex:
             training.join()
 
     def _train(self) -> None:
+        try:
+            self._swap_in_trained()
+        except Exception as error:  # of memory, mostly; searches stay exact until a change tries again
+            logger.warning("an inverted file cannot be trained: %s", type(error).__name__)
+        finally:
+            with self._lock.write():
+                self._training = None
+
+    def _swap_in_trained(self) -> None:
         """Train, fill and tune an inverted file beside the serving index, then swap it in."""
         import faiss
 
@@ -152,7 +166,7 @@ class DenseIndex:
             present = self._rows.present(changed)
             inverted.add(present, self._rows.take(present))
             self._inverted = inverted
-            self._training = None
+            self.trained += 1
 
     def write(self, folder: Path) -> None:
         """Write the index's files into `folder`."""
@@ -178,6 +192,7 @@ class DenseIndex:
             index._inverted = InvertedFile.read(path, int(path.stem.split("-")[1]))
             if len(index._inverted) != len(index):
                 raise IndexFilesError(f"{path} does not fit the vectors beside it")
+        index._note_changes(())  # written, perhaps, before a training had come to its end
         return index
 
 

@@ -161,6 +161,11 @@ class HybridIndex:
         words = lexical.compare(asked, texts, contexts)
         return list(stored), np.column_stack([[cosines[entry] for entry in stored], *words])
 
+    @property
+    def trained(self) -> int:
+        """See `SearchIndex.trained`."""
+        return self._dense.trained
+
     def wait(self) -> None:
         """Return when no training is under way in the background."""
         self._dense.wait()

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from vectorstore.errors import IndexFilesError
+
 _PREFIX = "zhiwen-indexes-"
 _guard = threading.Lock()
 _own: tuple[int, Path, FileLock] | None = None
@@ -23,12 +25,16 @@ _own: tuple[int, Path, FileLock] | None = None
 
 
 def scratch_folder() -> Path:
-    """A new folder; whoever takes it removes it when it is needed no more."""
+    """A new folder; whoever takes it removes it when it is needed no more. Raises `IndexFilesError`."""
     global _own
-    with _guard:
-        if _own is None or _own[0] != os.getpid():  # a copy of a process has folders of its own
-            _own = (os.getpid(), *_begin(Path(tempfile.gettempdir())))
-        return Path(tempfile.mkdtemp(dir=_own[1]))
+    try:
+        with _guard:
+            # A copy of a process has folders of its own; others may clear the temporary folder.
+            if _own is None or _own[0] != os.getpid() or not _own[1].is_dir():
+                _own = (os.getpid(), *_begin(Path(tempfile.gettempdir())))
+            return Path(tempfile.mkdtemp(dir=_own[1]))
+    except OSError as error:
+        raise IndexFilesError(f"no folder can be made for an index: {error}") from error
 
 
 def _begin(among: Path) -> tuple[Path, FileLock]:

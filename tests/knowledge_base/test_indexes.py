@@ -4,6 +4,8 @@ import errno
 import json
 import logging
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from knowledge_base.indexes import IndexReport
 from knowledge_base.tables import chunks, knowledge_bases
 from knowledge_base.types import Hit
 from tests.knowledge_base.doubles import BigramEmbedder, Home, open_home
+from vectorstore import scratch
+from vectorstore.dense import DenseIndex
+from vectorstore.hybrid import HybridIndex
 
 TEXTS = {f"{n}.md": f"第{n}条：部门{n}的值班电话是{8000 + n}。" for n in range(6)}
 QUERY = "部门3的值班电话"
@@ -297,3 +302,33 @@ def test_files_of_a_knowledge_base_whose_deletion_was_cut_short_go(home: Home) -
     again.indexes.sweep(again.catalogue.keys)
     assert [path.name for path in (home.folder / "indexes").iterdir()] == [str(kept)]
     again.close()
+
+
+def test_indexes_outlive_a_temporary_folder_that_is_cleared(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scratch, "_own", None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    home.add("k", {"a.md": "年假共有十五天。"})
+    for left in tmp_path.glob("zhiwen-indexes-*"):
+        if left.is_dir():
+            shutil.rmtree(left)
+    assert [result.state for result in home.add("k", {"b.md": "住宿标准为五百元。"})] == ["ready"]
+    assert home.found("住宿标准", "k") == {"b.md"}
+    assert home.found("年假", "k") == {"a.md"}
+
+
+def test_an_index_is_written_again_once_its_training_has_ended(home: Home) -> None:
+    home.add("k", TEXTS)
+    index = home.indexes.index(home.key("k"), dimension=64)
+    assert isinstance(index, HybridIndex)
+    assert isinstance(index.dense, DenseIndex)
+    before = index_files(home.folder)
+    home.indexes.save_all()
+    assert index_files(home.folder) == before
+    index.dense.trained += 1
+    home.indexes.save(home.key("k"))
+    written = index_files(home.folder)
+    assert written != before
+    home.indexes.save_all()
+    assert index_files(home.folder) == written, "once is enough"

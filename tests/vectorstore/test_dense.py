@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,45 @@ def test_training_again_after_growth(vectors: Vectors) -> None:
     index.wait()
     assert index._inverted is not None
     assert index._inverted.trained_for == 2_600
+
+
+class Early(DenseIndex):
+    def __init__(self, dimension: int, *, inverted_from: int = 1_000) -> None:
+        super().__init__(dimension, inverted_from=inverted_from)
+
+
+def test_what_was_written_before_its_training_ended_is_trained_when_it_is_read(
+    vectors: Vectors, tmp_path: Path
+) -> None:
+    exact = DenseIndex(DIMENSION)
+    exact.add(range(1_200), vectors(1_200))
+    exact.write(tmp_path)
+    index = Early.read(tmp_path, DIMENSION)
+    index.wait()
+    assert index._inverted is not None
+    assert (len(index._inverted), index.trained) == (1_200, 1)
+    index.write(tmp_path)
+    again = Early.read(tmp_path, DIMENSION)
+    assert (again._training, again.trained) == (None, 0), "it was read as it is"
+
+
+def test_after_a_training_that_fails_the_next_change_tries_again(
+    vectors: Vectors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    rows = vectors(1_200)
+    index = Early(DIMENSION)
+    with monkeypatch.context() as patch:
+        patch.setattr("vectorstore.dense.InvertedFile", fails)
+        index.add(range(1_100), rows[:1_100])
+        index.wait()
+    assert (index._training, index._inverted, index.trained) == (None, None, 0)
+    index.add(range(1_100, 1_200), rows[1_100:])
+    index.wait()
+    assert index._inverted is not None
+    assert len(index._inverted) == 1_200
 
 
 def test_allowed_ids_in_many(vectors: Vectors) -> None:
