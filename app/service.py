@@ -67,6 +67,7 @@ class Service(Questions):
             locks=parts.settings.data_dir / "runners",
             delete=self.delete_knowledge_base,
             swept=self._remove_unreferenced,
+            check_prompt=check_prompt,
         )
         self.import_jobs = ImportJobs(
             parts.catalogue,

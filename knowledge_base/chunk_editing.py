@@ -20,6 +20,8 @@ from knowledge_base.tables import documents
 from loaders.document import Chunk
 from models.embedder import Embedder
 
+PAGES = 1_000_000
+"""The highest page that a chunk may be said to stand on."""
 CHUNK_CHARACTERS = 2000
 """The longest text by hand: an embedder reads no more of it, and a prompt holds several."""
 
@@ -134,6 +136,8 @@ class ChunkEditor:
         heading_path: Sequence[str] = (),
     ) -> StoredChunk:
         """Add a chunk at the document's end. Raises `InvalidChunkError`."""
+        if page is not None and not 1 <= page <= PAGES:
+            raise InvalidChunkError(f"a page is one from 1 to {PAGES}", maximum=PAGES)
         original = Chunk(0, 0, _checked(text), page, tuple(heading_path))
 
         def edit(connection: Connection) -> int:
@@ -145,14 +149,7 @@ class ChunkEditor:
         """Delete a chunk; it does not come again when the file is read again."""
 
         def edit(connection: Connection) -> None:
-            chunk = _find(_stored(connection, document_id), chunk_id)
-            if chunk.edit is None:
-                occurrence = _occurrence(connection, document_id, chunk.id)
-                chunk_edits.add(connection, document_id, "deleted", chunk.chunk, occurrence=occurrence)
-            elif chunk.edit.kind == "added":
-                chunk_edits.remove(connection, chunk.edit.id)
-            else:
-                chunk_edits.change(connection, chunk.edit.id, kind="deleted", text=None)
+            _delete(connection, document_id, _find(_stored(connection, document_id), chunk_id))
 
         self._apply(knowledge_base, document_id, [], edit)
 
@@ -171,7 +168,8 @@ class ChunkEditor:
     ) -> None:
         """Settle a conflict for the edit: it is made of the chunk `chunk_id`, or its text is added.
 
-        Raises `InvalidChunkError` where there is no text to be added.
+        Raises `InvalidChunkError` where there is no text to be added, and `ChunkNotFoundError` also
+        where the edit is in no conflict.
         """
         edit = self._edit(knowledge_base, document_id, edit_id)
         if chunk_id is None and edit.text is None:
@@ -184,17 +182,17 @@ class ChunkEditor:
             texts.append(chunk_edits.by_hand(chunk, edit.text))
 
         def settle(connection: Connection) -> None:
+            if not any(
+                e.id == edit_id and e.conflict for e in chunk_edits.of_document(connection, document_id)
+            ):
+                raise ChunkNotFoundError(f"there is no conflict {edit_id}", id=edit_id)
             if chunk_id is None:
                 added = chunk_edits.by_hand(edit.original, edit.text or "")
                 chunk_edits.add(connection, document_id, "added", added, text=edit.text, enabled=edit.enabled)
             else:
                 chunk = _find(_stored(connection, document_id), chunk_id)
                 if edit.kind == "deleted":
-                    occurrence = _occurrence(connection, document_id, chunk.id)
-                    original = chunk.edit.original if chunk.edit else chunk.chunk
-                    chunk_edits.add(connection, document_id, "deleted", original, occurrence=occurrence)
-                    if chunk.edit is not None:
-                        chunk_edits.remove(connection, chunk.edit.id)
+                    _delete(connection, document_id, chunk)
                 else:
                     _change(connection, document_id, chunk, text=edit.text, enabled=edit.enabled)
             chunk_edits.remove(connection, edit_id)
@@ -276,6 +274,16 @@ def as_read(connection: Connection, document_id: str) -> list[tuple[int | None, 
         if edit.kind == "deleted" and not edit.conflict
     )
     return sorted(found, key=lambda item: (item[1].start, item[1].end))
+
+
+def _delete(connection: Connection, document_id: str, chunk: StoredChunk) -> None:
+    if chunk.edit is None:
+        occurrence = _occurrence(connection, document_id, chunk.id)
+        chunk_edits.add(connection, document_id, "deleted", chunk.chunk, occurrence=occurrence)
+    elif chunk.edit.kind == "added":
+        chunk_edits.remove(connection, chunk.edit.id)
+    else:
+        chunk_edits.change(connection, chunk.edit.id, kind="deleted", text=None)
 
 
 def _change(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, literal, select, update
 
 from knowledge_base import chunk_values
 from knowledge_base.id_batches import batches
@@ -55,15 +55,16 @@ def replace_chunks(
     `new_vectors` has the vector of each by its `search_hash`: shape (dimension,), float32.
     """
     of_document = (chunks.c.document_id == document_id) & (chunks.c.generation == generation)
-    old: dict[tuple[bytes, str], list[int]] = defaultdict(list)
+    old: dict[tuple[bytes, str], list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(
-        select(chunks.c.id, chunks.c.search_hash, chunks.c.text)
+        select(chunks)
         .join(vectors, vectors.c.chunk_id == chunks.c.id)
         .where(of_document, vectors.c.embedder == embedder)
         .order_by(chunks.c.position.desc())
     ):
-        old[row.search_hash, row.text].append(row.id)
+        old[row.search_hash, row.text].append(row)
     kept: set[int] = set()
+    changed: list[dict[str, Any]] = []
     added: list[dict[str, Any]] = []
     for position, item in enumerate(placed):
         values = {
@@ -78,10 +79,14 @@ def replace_chunks(
         }
         same = old[values["search_hash"], item.chunk.text]
         if same:
-            kept.add(same[-1])
-            connection.execute(update(chunks).where(chunks.c.id == same.pop()).values(values))
+            row = same.pop()
+            kept.add(row.id)
+            if any(getattr(row, name) != value for name, value in values.items()):
+                changed.append({"kept_id": row.id, **values})
         else:
             added.append(values)
+    if changed:
+        connection.execute(update(chunks).where(chunks.c.id == bindparam("kept_id")), changed)
     stale = select(chunks.c.id).where(of_document)
     ids = [id for (id,) in connection.execute(stale) if id not in kept]
     for batch in batches(ids):

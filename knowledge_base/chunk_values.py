@@ -19,7 +19,7 @@ def search_hash(chunk: Chunk) -> bytes:
 
 def to_chunk(row: Row[Any]) -> Chunk:
     """Read a chunk back from its row."""
-    return from_values(row._asdict())
+    return from_values(row._mapping)
 
 
 def from_values(values: Mapping[str, Any]) -> Chunk:

@@ -30,6 +30,7 @@ from knowledge_base.package_records import (
     EmbedderRecord,
     KnowledgeBaseManifest,
     NameRecord,
+    SettingsRecord,
     VersionRecord,
     record_of,
 )
@@ -127,7 +128,7 @@ class Exporter:
                     members=package.members,
                     name=row.name,
                     description=row.description,
-                    settings=row.settings,
+                    settings=record_of(SettingsRecord, row.settings),
                     knowledge_base_created_at=row.created_at,
                     embedder=EmbedderRecord(fingerprint=row.embedder, dimension=size // 4) if size else None,
                     documents=count,

@@ -122,7 +122,7 @@ class Filling:
         values = {
             "description": manifest.description,
             "created_at": manifest.knowledge_base_created_at,
-            "settings": manifest.settings,
+            "settings": manifest.settings.model_dump(exclude_defaults=True),
             "embedder": self._ingestor.embedding.fingerprint if manifest.embedder else "",
         }
         with self._database.write() as connection:

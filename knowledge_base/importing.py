@@ -63,11 +63,12 @@ class Importer:
         locks: Path,
         delete: Callable[[str], None],
         swept: Callable[[set[str]], None],
+        check_prompt: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`locks` is the folder of signs of life.
 
         `delete` deletes a knowledge base by name, with its index and files; `swept` is told digests
-        of files that may be needed no more.
+        of files that may be needed no more; `check_prompt` raises what is wrong with a prompt.
         """
         self._catalogue = catalogue
         self._database = catalogue.database
@@ -76,6 +77,7 @@ class Importer:
         self._locks = locks
         self._delete = delete
         self._swept = swept
+        self._check_prompt = check_prompt
 
     def import_package(
         self,
@@ -189,6 +191,8 @@ class Importer:
     def _check(
         self, package: KnowledgeBasePackage, progress: Progress, cancelled: Callable[[], bool]
     ) -> None:
+        if prompt := package.manifest.settings.prompt:
+            self._check_prompt(prompt)
         package.check(progress=progress, cancelled=cancelled)
         embedder = package.manifest.embedder
         if embedder is None or embedder.fingerprint != self._ingestor.embedding.fingerprint:

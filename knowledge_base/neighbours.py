@@ -34,9 +34,10 @@ def with_neighbours(connection: Connection, hits: Sequence[Hit]) -> list[Hit]:
     for first, second in pairwise(rows):
         if first.hit != second.hit:
             continue
-        # An edited text has another length than its place in the document.
-        shared = max(0, first.end - second.start)
-        joint = "" if first.end >= second.start else "\n"
+        # A text by hand has another length than its place in the document, and shares nothing.
+        as_read = all(len(row.text) == row.end - row.start for row in (first, second))
+        shared = max(0, first.end - second.start) if as_read else 0
+        joint = "" if as_read and first.end >= second.start else "\n"
         if second.id == second.hit:
             before[second.hit] = first.text[: len(first.text) - shared] + joint
         else:

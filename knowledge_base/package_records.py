@@ -87,12 +87,18 @@ class EmbedderRecord(_Record):
     dimension: Annotated[int, Field(ge=1, le=1 << 16)]
 
 
+class SettingsRecord(_Record):
+    """What a knowledge base has of its own."""
+
+    prompt: Text = ""
+
+
 class KnowledgeBaseManifest(Manifest):
     """The manifest of an exported knowledge base."""
 
     name: Text
     description: Text
-    settings: dict[str, Any]
+    settings: SettingsRecord
     knowledge_base_created_at: Moment
     embedder: EmbedderRecord | None
     """None where there is no chunk."""

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from sqlalchemy import event
 
 from knowledge_base.chunk_editing import CHUNK_CHARACTERS, StoredChunk
 from knowledge_base.errors import (
@@ -165,6 +168,50 @@ def test_a_conflict_is_settled(home: Home, document: str, way: str) -> None:
         assert home.found(changed, "k") == {"a.md"}
     assert home.found(BY_HAND, "k") == (set() if way == "not at all" else {"a.md"})
     assert home.catalogue.document(home.key("k").id, document).conflicts == 0
+
+
+def test_only_a_conflict_is_settled(home: Home, document: str) -> None:
+    made = edit(home, document).edit
+    assert made is not None
+    for _ in range(2):
+        with pytest.raises(ChunkNotFoundError):
+            home.editor.keep("k", document, made.id)
+    assert [e.text for e in home.editor.edits("k", document)] == [BY_HAND]
+
+
+def test_a_deletion_in_conflict_is_made_of_an_added_chunk(home: Home, document: str) -> None:
+    home.editor.delete("k", document, chunk(home, document, LEAVE).id)
+    home.add("k", {"a.md": sections(SERVER, TRAVEL)})
+    (conflict,) = home.editor.edits("k", document)
+    added = home.editor.add("k", document, BY_HAND)
+    home.editor.keep("k", document, conflict.id, chunk_id=added.id)
+    assert home.editor.edits("k", document) == []
+    assert home.found(BY_HAND, "k") == set()
+    assert [SERVER in c.chunk.text for c in home.editor.chunks("k", document)] == [True, False]
+
+
+@pytest.mark.parametrize("page", [-1, 0, 10**30])
+def test_a_page_that_is_none_is_refused(home: Home, document: str, page: int) -> None:
+    with pytest.raises(InvalidChunkError):
+        home.editor.add("k", document, BY_HAND, page=page)
+
+
+def test_an_edit_writes_no_chunk_that_stays_as_it_is(home: Home) -> None:
+    (result,) = home.add("k", {"a.md": sections(*(f"第{n}条规定。" for n in range(30)))})
+    assert result.document is not None
+    document = result.document.id
+    written: list[Any] = []
+    fifth = home.editor.chunks("k", document)[5].id
+
+    def note(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if statement.startswith("UPDATE chunks"):
+            written.append(parameters)
+
+    event.listen(home.database._engine, "before_cursor_execute", note)
+    home.editor.change("k", document, fifth, enabled=False)
+    event.remove(home.database._engine, "before_cursor_execute", note)
+    assert len(written) == 1
+    assert [c.id for c in home.editor.chunks("k", document) if not c.enabled] == [fifth]
 
 
 def test_of_equal_chunks_the_one_that_was_meant_is_edited(home: Home) -> None:

@@ -128,6 +128,8 @@ def stray_file(members: Members, _manifest: dict[str, Any]) -> None:
         ("package_record", lambda m, _: m.update({"chunks.jsonl": b"\xff\xfe\n"})),
         ("package_record", in_manifest(documents="2")),
         ("package_record", in_manifest(settings=[])),
+        ("package_record", in_manifest(settings={"prompt": {"a": 1}})),
+        ("package_record", in_manifest(settings={"prompt": "{passages}", "other": 1})),
         ("package_repeated", in_documents(lambda records: records.append(records[0]))),
         ("package_repeated", in_documents(lambda r: r[1].update(names=r[0]["names"]))),
         ("package_repeated", in_documents(lambda r: r[0].update(versions=r[0]["versions"] * 2))),

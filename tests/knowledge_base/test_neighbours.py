@@ -39,22 +39,34 @@ def test_what_chunks_share_is_not_said_twice(home: Home) -> None:
     assert document is not None
     spans = [(0, 4), (3, 7), (5, 10)]
     chunks = [Chunk(start, end, text[start:end], None) for start, end in spans]
+    assert _around(home, document.id, chunks) == [
+        ("", "一二三四", "五六七"),
+        ("一二三", "四五六七", "八九十"),
+        ("四五", "六七八九十", ""),
+    ]
+
+
+def test_a_text_by_hand_shares_nothing(home: Home) -> None:
+    document = home.add("甲", {"a.md": "旧文"})[0].document
+    assert document is not None
+    chunks = [Chunk(0, 4, "新", None), Chunk(1, 7, "二三四五六七", None)]
+    assert _around(home, document.id, chunks) == [("", "新", "\n二三四五六七"), ("新\n", "二三四五六七", "")]
+
+
+def _around(home: Home, document_id: str, chunks: list[Chunk]) -> list[tuple[str, str, str]]:
+    """What is before, in and after each of these chunks, once they are the document's."""
     vectors = home.embedder.encode_documents([chunk.text for chunk in chunks])
     with home.database.write() as connection:
         chunk_rows.replace_chunks(
             connection,
             home.key("甲").id,
-            document.id,
+            document_id,
             [chunk_rows.PlacedChunk(chunk) for chunk in chunks],
             {chunk_values.search_hash(c): vector for c, vector in zip(chunks, vectors, strict=True)},
             embedder=home.embedder.fingerprint,
             generation=0,
         )
-        ids = [row.id for row in searched_chunks.document_chunks(connection, document.id)]
+        ids = [row.id for row in searched_chunks.document_chunks(connection, document_id)]
         hits = searched_chunks.hits(connection, dict.fromkeys(ids, (0.5, 0.5, 0.5)))
         found = with_neighbours(connection, [hits[id] for id in reversed(ids)])
-    assert [(hit.before, hit.text, hit.after) for hit in found] == [
-        ("四五", "六七八九十", ""),
-        ("一二三", "四五六七", "八九十"),
-        ("", "一二三四", "五六七"),
-    ]
+    return [(hit.before, hit.text, hit.after) for hit in reversed(found)]
