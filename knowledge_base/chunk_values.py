@@ -19,7 +19,7 @@ def search_hash(chunk: Chunk) -> bytes:
 
 def to_chunk(row: Row[Any]) -> Chunk:
     """Read a chunk back from its row."""
-    return from_values(row._mapping)
+    return from_values(row._asdict())
 
 
 def from_values(values: Mapping[str, Any]) -> Chunk:
