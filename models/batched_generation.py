@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from models.errors import ModelUnavailableError
-from models.generation import end_tokens, read_tokens, release_memory, told, unloaded
+from models.generation import STOP_SECONDS, end_tokens, read_tokens, release_memory, told, unloaded
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class BatchedGenerator:
         self._temperature = temperature
         self._lock = threading.Lock()
         self._manager: Any = None
+        self._delivery: threading.Thread | None = None
         self._feeds: dict[str, tuple[queue.Queue[int | BaseException | None], int]] = {}
         self._numbers = itertools.count()
         self._closed = False
@@ -69,27 +70,36 @@ class BatchedGenerator:
         try:
             if manager.add_request(ids, request_id=name, max_new_tokens=max_tokens, streaming=True) is None:
                 raise ModelUnavailableError("The language model is being restarted; try again.")
+            del manager  # which holds the weights, also when they are unloaded meanwhile
             yield from read_tokens(feed)
         finally:
             with self._lock:
                 unfinished = self._feeds.pop(name, None) is not None
-            if unfinished:
-                manager.cancel_request(name)
+                running = self._manager
+            if unfinished and running is not None:
+                running.cancel_request(name)
 
     def close(self) -> None:
-        """End all generations and give the cache back."""
+        """End all generations; their cache and the weights can be given back then."""
         with self._lock:
             self._closed = True
             manager, self._manager = self._manager, None
+            delivery, self._delivery = self._delivery, None
+            # Answers that nobody reads on may hold this object, but not the weights.
+            self._model = None
             self._fail(unloaded())
         _stop(manager)
+        del manager
+        if delivery is not None:
+            delivery.join(STOP_SECONDS)
 
     def _running(self) -> Any:
         if self._manager is None:
             self._manager = self._started()
-            threading.Thread(
+            self._delivery = threading.Thread(
                 target=self._deliver, args=(self._manager,), name="deliver tokens", daemon=True
-            ).start()
+            )
+            self._delivery.start()
         return self._manager
 
     def _started(self) -> Any:
@@ -98,7 +108,13 @@ class BatchedGenerator:
         ends = end_tokens(self._model, self._tokenizer)
         sampling: dict[str, Any] = {"do_sample": False}
         if self._temperature > 0:
-            sampling = {"do_sample": True, "temperature": self._temperature}
+            defaults = self._model.generation_config
+            sampling = {
+                "do_sample": True,
+                "temperature": self._temperature,
+                "top_k": defaults.top_k,
+                "top_p": defaults.top_p,
+            }
         pages = -(-self._context_tokens // _PAGE) + 1
         try:
             manager = self._model.init_continuous_batching(
@@ -132,7 +148,10 @@ class BatchedGenerator:
             self._manager = None
             self._fail(told(error) if error else unloaded())
         logger.warning("continuous batching ended: %s", error)
+        device = manager.model.device.type
         _stop(manager)
+        del manager
+        release_memory(device)
 
     def _hand_over(self, result: Any) -> None:
         with self._lock:
@@ -159,7 +178,5 @@ class BatchedGenerator:
 def _stop(manager: Any) -> None:
     if manager is None:
         return
-    device = manager.model.device.type
     with contextlib.suppress(Exception):  # it may have ended by itself
-        manager.stop(block=True, timeout=30, hard_stop=True)
-    release_memory(device)
+        manager.stop(block=True, timeout=STOP_SECONDS, hard_stop=True)

@@ -13,6 +13,9 @@ from models.errors import ModelError, ModelMemoryError, ModelUnavailableError
 HEARTBEAT = 0.5
 """Seconds after which a generator without a new token yields None, so that its caller can leave."""
 
+STOP_SECONDS = 30.0
+"""Time for a generation to end when its model is unloaded."""
+
 
 class TokenGenerator(Protocol):
     """Turns prompts into tokens. Closing the iterator ends the generation within two tokens."""
@@ -25,7 +28,7 @@ class TokenGenerator(Protocol):
         ...
 
     def close(self) -> None:
-        """End all generations and let go of what they need besides the weights."""
+        """End all generations and let go of the weights and what else they need."""
         ...
 
 
@@ -41,6 +44,8 @@ class SingleGenerator:
         self._pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
         self._ends = end_tokens(model, tokenizer)
         self._closed = threading.Event()
+        self._device = model.device
+        self._thread: threading.Thread | None = None
 
     def tokens(self, ids: list[int], *, max_tokens: int, temperature: float) -> Iterator[int | None]:
         """Yield the new tokens as they come, and None now and then."""
@@ -49,14 +54,16 @@ class SingleGenerator:
 
         stopped = threading.Event()
         feed: queue.Queue[int | BaseException | None] = queue.Queue()
-        prompt = torch.tensor([ids], device=self._model.device)
+        prompt = torch.tensor([ids], device=self._device)
         sampling: dict[str, Any] = {"do_sample": False}
         if temperature > 0:
             sampling = {"do_sample": True, "temperature": temperature}
 
-        def run() -> None:
+        def run(model: Any) -> None:
             try:
-                self._model.generate(
+                if model is None:
+                    raise unloaded()
+                model.generate(
                     input_ids=prompt,
                     attention_mask=torch.ones_like(prompt),
                     streamer=_Feeder(feed),
@@ -73,7 +80,8 @@ class SingleGenerator:
             except BaseException as error:  # handed to the thread that reads
                 feed.put(error)
 
-        thread = threading.Thread(target=run, name="generate", daemon=True)
+        thread = threading.Thread(target=run, args=(self._model,), name="generate", daemon=True)
+        self._thread = thread
         thread.start()
         try:
             yield from read_tokens(feed)
@@ -82,11 +90,14 @@ class SingleGenerator:
         finally:
             stopped.set()
             thread.join()
-            release_memory(self._model.device.type)
+            release_memory(self._device.type)
 
     def close(self) -> None:
-        """End the generation."""
+        """End the generation; an answer that nobody reads on holds the weights no more."""
         self._closed.set()
+        self._model = None
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
 
 
 class _Feeder:

@@ -32,7 +32,7 @@ def merge_adapter(model: Any, folder: Path) -> None:
     """Add the adapter in `folder` to the weights of `model`, for good.
 
     Raises `ModelNotFoundError` when the folder holds no adapter, and `ModelError` when the adapter
-    does not fit the model or does more than LoRA.
+    is damaged, does not fit the model, or does more than LoRA.
     """
     config_file, weights_file = folder / "adapter_config.json", folder / "adapter_model.safetensors"
     if not config_file.is_file() or not weights_file.is_file():
@@ -41,16 +41,14 @@ def merge_adapter(model: Any, folder: Path) -> None:
             "adapter_model.safetensors.",
             name=str(folder),
         )
-    from safetensors.torch import load_file
-
-    config = json.loads(config_file.read_text("utf-8"))
+    config, weights = _read(folder, config_file, weights_file)
     if config.get("peft_type", "LORA") != "LORA":
         raise _refused(folder, f"it is a {config['peft_type']}, no LoRA")
     for key, plain in _UNSUPPORTED.items():
         if config.get(key) not in (plain, None, []):
             raise _refused(folder, f"{key}={config[key]} is not supported")
     parts: dict[str, dict[str, Any]] = {}
-    for key, tensor in load_file(weights_file).items():
+    for key, tensor in weights.items():
         match = _KEY.match(key)
         if match is None:
             raise _refused(folder, f"it holds the unknown weight {key}")
@@ -72,6 +70,20 @@ def merge_adapter(model: Any, folder: Path) -> None:
     for weight, scale, a, b in changes:
         delta = scale * (b.float() @ a.float())
         weight.data += delta.to(weight.device, weight.dtype)
+
+
+def _read(folder: Path, config_file: Path, weights_file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads(config_file.read_text("utf-8"))
+        weights = load_file(weights_file)
+    except (OSError, ValueError, SafetensorError) as error:
+        raise _refused(folder, f"it cannot be read ({error})") from error
+    if not isinstance(config, dict):
+        raise _refused(folder, f"{config_file.name} holds no settings")
+    return config, weights
 
 
 def _scale(config: dict[str, Any], name: str, *, rank: int) -> float:

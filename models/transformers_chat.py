@@ -159,13 +159,15 @@ class TransformersChatModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         cancelled = cancel.is_set if cancel is not None else lambda: False
         serving = self._serve()
+        generator, tokenizer = serving.generator, serving.loaded.tokenizer
+        del serving  # which keeps the weights, also when they are unloaded meanwhile
         counted = _Counted()
         turn = self._turns.ask()
         try:
             for position in self._waited(turn, cancelled):
                 yield _news(position)
-            stops = [*(stop or ()), *stop_texts(serving.loaded.tokenizer, self.family)]
-            for text in _until(self._pieces(serving.generator, messages, cancelled, kwargs, counted), stops):
+            stops = [*(stop or ()), *stop_texts(tokenizer, self.family)]
+            for text in _until(self._pieces(generator, messages, cancelled, kwargs, counted), stops):
                 if not text:
                     yield _news(0)
                     continue

@@ -93,3 +93,18 @@ def test_what_does_not_fit(
 def test_no_adapter(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="is not the folder of a LoRA"):
         load_causal_model(folder, device="cpu", adapter=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("adapter_config.json", b'{"peft_type"'),
+        ("adapter_config.json", b"[]"),
+        ("adapter_model.safetensors", b"12"),
+    ],
+)
+def test_a_damaged_adapter_is_told(folder: Path, tmp_path: Path, name: str, content: bytes) -> None:
+    adapter = _adapter(tmp_path / "a", _pair(f"{LAYER}.o_proj", 32, 32))
+    (adapter / name).write_bytes(content)
+    with pytest.raises(ModelError, match="cannot be used"):
+        load_causal_model(folder, device="cpu", adapter=adapter)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -144,6 +146,34 @@ def test_unloading_ends_answers_and_the_next_request_loads_again(chat: Transform
         list(stream)
     assert not chat.usage().loaded
     assert chat.invoke("你好").content == expected
+
+
+@pytest.mark.parametrize("chat", [1, 2], indirect=True)
+def test_an_answer_that_nobody_reads_on_keeps_no_weights(chat: TransformersChatModel) -> None:
+    stream = spoken(chat.bind(max_tokens=500).stream("你好"))
+    next(stream)
+    weights = weakref.ref(chat._serve().loaded.model)
+    chat.unload()
+    assert weights() is None
+    with pytest.raises(ModelUnavailableError, match="unloaded"):
+        list(stream)
+
+
+def test_the_defaults_of_the_folder_count_when_several_are_answered(folder: Path, tmp_path: Path) -> None:
+    """With one token to choose from, sampling is greedy at any temperature."""
+    narrow = tmp_path / "narrow"
+    shutil.copytree(folder, narrow)
+    settings = json.loads((narrow / "generation_config.json").read_text())
+    (narrow / "generation_config.json").write_text(json.dumps({**settings, "top_k": 1, "do_sample": True}))
+    greedy, sampling = (
+        TransformersChatModel(
+            folder=where, device="cpu", max_tokens=12, context_tokens=600, concurrency=count, temperature=heat
+        )
+        for where, count, heat in ((folder, 1, 0.0), (narrow, 2, 1.5))
+    )
+    assert sampling.invoke("你好").content == greedy.invoke("你好").content
+    sampling.unload()
+    greedy.unload()
 
 
 @pytest.mark.parametrize("chat", [1, 2], indirect=True)
