@@ -13,10 +13,11 @@ from app.failures import KNOWN
 from app.messages import Language
 from app.pages.browser_id import owner_of
 from app.pages.chat_choices import ChatChoices
-from app.pages.chat_html import REASONS, current_html, history_html
+from app.pages.chat_html import REASONS, current_html, editing_html, history_html
 from app.pages.conversation import ChatMode, Conversation, Exchange, ask
 from app.pages.keeping import Keeper
 from app.pages.language import language_of
+from app.pages.library_html import notice_html
 from app.pages.reader import citation_html
 from app.pages.side_html import opened_html
 from app.pages.suggestions import suggestions
@@ -44,7 +45,8 @@ class _Asking:
 class ChatAsking:
     """The handlers of questions.
 
-    Their outputs: history, current exchange, question, send, stop, and which conversation is open.
+    Their outputs: history, current exchange, question, send, stop, which conversation is open, and the
+    line on what is being edited.
     """
 
     def __init__(self, service: Service, keeper: Keeper, choices: ChatChoices) -> None:
@@ -66,6 +68,9 @@ class ChatAsking:
         if conversation.running or not (question or "").strip():
             yield nothing()
             return
+        if self._keeper.catch_up(conversation, owner_of(request.headers)):
+            yield self._caught_up(conversation, self._language(request))
+            return
         # Nothing is chosen also as long as the page has offered nothing: then all is meant.
         names = chosen or self._choices.first_choice()
         asking = _Asking(
@@ -76,15 +81,16 @@ class ChatAsking:
             self._language(request),
             owner_of(request.headers),
         )
-        if conversation.editing is not None:
-            self._keeper.cut(conversation, conversation.editing, asking.owner)
-            conversation.editing = None
         names, reason = self._asked_of(conversation, asking)
         if reason:
             conversation.exchanges.append(Exchange(question, error=reason, running=False))
-            current = current_html(conversation, asking.language)
-            yield history_html(conversation, asking.language), current, *nothing()[2:]
+            # What was to be changed still is, and stands there until then.
+            line = editing_html(asking.language) if conversation.editing is not None else ""
+            yield *self._log(conversation, asking.language), *nothing()[2:6], line
             return
+        if conversation.editing is not None:
+            self._keeper.cut(conversation, conversation.editing, asking.owner)
+            conversation.editing = None
         yield from self._stream(conversation, question, names, asking)
 
     def _asked_of(self, conversation: Conversation, asking: _Asking) -> tuple[list[str], str]:
@@ -122,11 +128,12 @@ class ChatAsking:
         busy = (gr.update(visible=False), gr.update(visible=True))
         # From its first moment on, a refresh opens this conversation again.
         opened = opened_html(conversation.id)
-        yield history_html(conversation, language), current_html(conversation, language), "", *busy, opened
+        yield *self._log(conversation, language), "", *busy, opened, ""
         try:
             for _ in exchanges:
                 if exchange.running:
-                    yield gr.skip(), current_html(conversation, language), gr.skip(), *busy, gr.skip()
+                    current = current_html(conversation, language)
+                    yield gr.skip(), current, gr.skip(), *busy, gr.skip(), gr.skip()
         finally:
             exchange.stop()
             self._keeper.answer(conversation, exchange, asking.owner)
@@ -148,7 +155,7 @@ class ChatAsking:
         request: gr.Request,
     ) -> Iterator[Updates]:
         """Do what a button in the conversation says."""
-        action = event._data or {}
+        action, language = event._data or {}, self._language(request)
         exchange = conversation.exchange(str(action.get("exchange", "")))
         name = action.get("action")
         question = ""
@@ -157,15 +164,19 @@ class ChatAsking:
             return
         if name == "edit" and exchange is not None and not conversation.running:
             conversation.editing = conversation.exchanges.index(exchange)
-            yield *nothing()[:2], exchange.question, *nothing()[3:]
+            yield *nothing()[:2], exchange.question, *nothing()[3:6], editing_html(language)
+            return
+        if name == "keep":
+            conversation.editing = None
+            yield *nothing()[:2], "", *nothing()[3:6], ""
             return
         if name == "ask":
             question = str(action.get("question", ""))
             conversation.editing = None
         elif name == "regenerate" and conversation.current and not conversation.running:
+            # Its own place is taken, once it is sure that the question can be asked.
             question = conversation.current.question
-            self._keeper.cut(conversation, len(conversation.exchanges) - 1, owner_of(request.headers))
-            conversation.editing = None
+            conversation.editing = len(conversation.exchanges) - 1
         yield from self.ask(question, chosen, model, mode, tuning, conversation, request)
 
     def _rate(
@@ -183,8 +194,7 @@ class ChatAsking:
             )
         except KNOWN:  # deleted in another window
             return nothing()
-        language = self._language(request)
-        return history_html(conversation, language), current_html(conversation, language), *nothing()[2:]
+        return *self._log(conversation, self._language(request)), *nothing()[2:]
 
     def read(self, conversation: Conversation, event: gr.EventData, request: gr.Request) -> Any:
         """Open the document of a citation beside the chat."""
@@ -206,9 +216,19 @@ class ChatAsking:
             self._keeper.answer(conversation, conversation.current, owner_of(request.headers))
         return self._idle(conversation, self._language(request))
 
+    def _caught_up(self, conversation: Conversation, language: Language) -> Updates:
+        """What another window has done is shown before anything is asked; the question stays in its box."""
+        history, current = self._log(conversation, language)
+        notice = notice_html(text("conversation_changed", language), language)
+        return history, current + notice, *nothing()[2:6], ""
+
+    def _log(self, conversation: Conversation, language: Language) -> tuple[str, str]:
+        return history_html(conversation, language), current_html(conversation, language)
+
     def _idle(self, conversation: Conversation, language: Language) -> Updates:
         current = current_html(conversation, language) or gr.skip()
-        return gr.skip(), current, gr.skip(), gr.update(visible=True), gr.update(visible=False), gr.skip()
+        buttons = gr.update(visible=True), gr.update(visible=False)
+        return gr.skip(), current, gr.skip(), *buttons, gr.skip(), gr.skip()
 
     def _language(self, request: gr.Request) -> Language:
         return language_of(request.headers, self._service.settings.language)
@@ -216,4 +236,4 @@ class ChatAsking:
 
 def nothing() -> Updates:
     """For the outputs: as they are."""
-    return tuple(gr.skip() for _ in range(6))
+    return tuple(gr.skip() for _ in range(7))

@@ -49,6 +49,12 @@ def exchange_html(exchange: Exchange, number: int, language: Language, *, newest
     return f'<article class="zw-exchange">{question}<div class="zw-reply"{state}>{body}</div></article>'
 
 
+def editing_html(language: Language) -> str:
+    """That the next question takes the place of an earlier one, and the way out."""
+    line = escape(text("editing", language))
+    return f'<p class="zw-notice" role="status">{line} {button(text("editing_end", language), "keep")}</p>'
+
+
 def welcome_html(language: Language, *, libraries: int, documents: int, samples: bool) -> str:
     """What a conversation without exchanges shows: what to do next."""
     if not libraries:

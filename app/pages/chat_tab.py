@@ -47,6 +47,7 @@ class ChatTab:
                 with gr.Column(elem_id="zw-log"):
                     self.history = gr.HTML(js_on_load=ACTIONS, elem_id="zw-history", apply_default_css=False)
                     self.current = gr.HTML(js_on_load=ACTIONS, elem_id="zw-current", apply_default_css=False)
+                self.editing = gr.HTML(js_on_load=ACTIONS, elem_id="zw-editing", apply_default_css=False)
                 self._build_composer(label)
                 self.asking = ChatAsking(service, self._keeper, self.choices)
             self.reader = gr.HTML(
@@ -79,7 +80,9 @@ class ChatTab:
         choices, asking = self.choices, self.asking
         choices.connect()
         chosen = [choices.knowledge_bases, choices.model, choices.mode, choices.tuning, self.conversation]
-        outputs = [self.history, self.current, self.question, self.send, self.stop, self.opened]
+        outputs = [
+            self.history, self.current, self.question, self.send, self.stop, self.opened, self.editing,
+        ]  # fmt: skip
         stream: dict[str, Any] = {
             "show_progress": "hidden",
             "concurrency_limit": _MOST_CHATS,
@@ -92,6 +95,7 @@ class ChatTab:
             trigger(asking.ask, [self.question, *chosen], outputs, **stream)
             for trigger in (self.send.click, self.question.submit)
         ]
+        self.editing.act(asking.act, chosen, outputs, **stream)
         for component in (self.current, self.history):
             asked.append(component.act(asking.act, chosen, outputs, **stream))
             component.read(asking.read, [self.conversation], [self.reader], **quick)
@@ -214,6 +218,7 @@ class ChatTab:
             gr.update(visible=True),
             gr.update(visible=False),
             opened_html(conversation.id),
+            "",
             self.side.listed(conversation.id, query, request),
             "",
             *self._files_shown(conversation, mode, [], language),

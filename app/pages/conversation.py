@@ -21,9 +21,9 @@ ChatMode = Literal["documents", "chat", "files"]
 """Over the knowledge bases chosen, without documents, or over the conversation's own files."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
-    """A question and how far its answer has come."""
+    """A question and how far its answer has come. Asked twice, it is two."""
 
     question: str
     text: str = ""
@@ -58,6 +58,8 @@ class Conversation:
     exchanges: list[Exchange] = field(default_factory=list)
     id: str = ""
     """In the catalogue; empty until something is kept."""
+    last: str = ""
+    """The newest message there that this window knows of."""
     editing: int | None = None
     """The exchange that the next question takes the place of, with all after it."""
     loaded: bool = False

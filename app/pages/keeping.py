@@ -47,6 +47,7 @@ class Keeper:
             except SessionNotFoundError:  # deleted in another window
                 for exchange in conversation.exchanges:
                     exchange.kept = 0
+        conversation.last = ""
         conversation.id = self._store.create(owner, title=title, **chosen).id
 
     def question(
@@ -72,21 +73,27 @@ class Keeper:
                 )
                 if len(conversation.exchanges) == 1 and not self._store.session(owner, conversation.id).title:
                     self._store.update(owner, conversation.id, title=exchange.question)
-                self._store.append(owner, conversation.id, [Message("user", exchange.question)])
-                exchange.kept = 1
+                (kept,) = self._store.append(owner, conversation.id, [Message("user", exchange.question)])
+                exchange.kept, conversation.last = 1, kept.id
         except KNOWN as error:
             logger.warning("a question is not kept: %s", error.code)
 
     def answer(self, conversation: Conversation, exchange: Exchange, owner: str | None) -> None:
-        """Keep how an exchange ended. Only the first call does anything."""
+        """Keep how an exchange ended. Only the first call does anything.
+
+        Where another window has gone on meanwhile, the answer would stand below that window's question:
+        then it is not kept.
+        """
         if owner is None:
             return
         try:
             with self._writing:
                 if exchange.kept != 1 or exchange not in conversation.exchanges:
                     return
+                if _last(self._store.messages(owner, conversation.id)) != conversation.last:
+                    return
                 (kept,) = self._store.append(owner, conversation.id, [_message(exchange)])
-                exchange.message_id, exchange.kept = kept.id, 2
+                exchange.message_id, exchange.kept, conversation.last = kept.id, 2, kept.id
         except KNOWN as error:
             logger.warning("an answer is not kept: %s", error.code)
 
@@ -100,8 +107,32 @@ class Keeper:
             if owner is not None and conversation.id:
                 try:
                     self._store.truncate(owner, conversation.id, kept)
+                    conversation.last = _last(self._store.messages(owner, conversation.id))
                 except KNOWN as error:
                     logger.warning("a conversation is not cut: %s", error.code)
+
+    def catch_up(self, conversation: Conversation, owner: str | None) -> bool:
+        """Take in what another window has said or cut in the conversation.
+
+        True where a person has to look at it before going on; not where it is but the answer to this
+        window's own question, which a reload has left to the window before.
+        """
+        if owner is None or not conversation.id:
+            return False
+        try:
+            messages = self._store.messages(owner, conversation.id)
+        except KNOWN:  # deleted in another window: what is asked next begins it anew
+            return False
+        if _last(messages) == conversation.last:
+            return False
+        roles = [message.role for message in messages[-2:]]
+        if _last(messages[:-1]) == conversation.last and roles == ["user", "assistant"]:
+            number = max(n for n, exchange in enumerate(conversation.exchanges) if exchange.kept)
+            conversation.exchanges[number] = exchanges_of(messages[-2:])[0]
+            conversation.last = _last(messages)
+            return False
+        self._fill(conversation, messages)
+        return True
 
     def rate(
         self,
@@ -129,9 +160,13 @@ class Keeper:
         except KNOWN as error:
             logger.warning("a conversation is not opened: %s", error.code)
             return None
-        conversation.exchanges[:] = exchanges_of(messages)
-        conversation.id, conversation.editing = info.id, None
+        conversation.id = info.id
+        self._fill(conversation, messages)
         return info
+
+    def _fill(self, conversation: Conversation, messages: Sequence[Message]) -> None:
+        conversation.exchanges[:] = exchanges_of(messages)
+        conversation.last, conversation.editing = _last(messages), None
 
 
 def exchanges_of(messages: Sequence[Message]) -> list[Exchange]:
@@ -152,6 +187,10 @@ def exchanges_of(messages: Sequence[Message]) -> list[Exchange]:
             else:
                 exchange.answer = _answer(message)
     return found
+
+
+def _last(messages: Sequence[Message]) -> str:
+    return messages[-1].id if messages else ""
 
 
 def _message(exchange: Exchange) -> Message:

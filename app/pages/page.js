@@ -59,9 +59,10 @@
   };
   const closeReader = () => {
     const reader = [...document.querySelectorAll('.zw-reader')].find((one) => one.offsetParent);
-    if (!reader) return;
+    if (!reader) return false;
     reader.remove();
     if (opener?.isConnected) opener.focus();
+    return true;
   };
   document.addEventListener('click', (event) => {
     const button = event.target.closest('[data-event=read]');
@@ -170,9 +171,9 @@
   });
 
   document.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') {
+    if (event.key === 'Escape' && !event.isComposing) {
       tip.hidden = true;
-      closeReader();
+      if (!closeReader()) document.querySelector('#zw-editing button')?.click();
     }
   });
   // On a phone the side bar covers the chat, so it goes once something is chosen in it.

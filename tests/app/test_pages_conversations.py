@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.answering.types import Answer, AnswerSentence, Citation
 from app.pages.browser_id import BROWSER_COOKIE, new_cookie, owner_of
 from app.pages.conversation import Conversation, Exchange
@@ -95,6 +97,78 @@ def test_a_conversation_comes_back_as_it_was(make_service: MakeService) -> None:
     again.exchanges.append(anew)
     keeper.question(again, anew, "me", knowledge_bases=[], settings={})
     assert service.sessions.session("me", again.id).title == "再问"
+
+
+def _asked(keeper: Keeper, conversation: Conversation, question: str) -> Exchange:
+    exchange = Exchange(question)
+    conversation.exchanges.append(exchange)
+    keeper.question(conversation, exchange, "me", knowledge_bases=[], settings={})
+    return exchange
+
+
+def _answered(keeper: Keeper, conversation: Conversation, exchange: Exchange, answer: str) -> None:
+    exchange.running, exchange.answer = False, replace(ANSWER, answer=answer)
+    keeper.answer(conversation, exchange, "me")
+
+
+def test_two_windows_on_one_conversation_lose_and_mix_up_nothing(make_service: MakeService) -> None:
+    service = make_service()
+    keeper = Keeper(service)
+    first, second = Conversation(), Conversation()
+
+    def kept() -> list[str]:
+        return [message.text for message in service.sessions.messages("me", first.id)]
+
+    _answered(keeper, first, _asked(keeper, first, "问一"), "答一")
+    keeper.open(second, first.id, "me")
+    assert not keeper.catch_up(second, "me")
+    _answered(keeper, first, _asked(keeper, first, "问二"), "答二")
+    # What the second would cut is not what it shows; it sees that first.
+    second.editing = 0
+    assert keeper.catch_up(second, "me")
+    assert [exchange.question for exchange in second.exchanges] == ["问一", "问二"]
+    assert second.editing is None
+    assert not keeper.catch_up(second, "me")
+
+    # Both ask at once: no answer comes to stand below another's question.
+    early = _asked(keeper, first, "问三")
+    late = _asked(keeper, second, "问四")
+    _answered(keeper, first, early, "答三")
+    _answered(keeper, second, late, "答四")
+    assert kept() == ["问一", "答一", "问二", "答二", "问三", "问四", "答四"]
+    assert keeper.catch_up(first, "me")
+    assert [(e.question, e.answer and e.answer.answer) for e in first.exchanges[2:]] == [
+        ("问三", None),
+        ("问四", "答四"),
+    ]
+    # The number of messages tells nothing: cut in one window, and said anew.
+    keeper.cut(first, 3, "me")
+    _answered(keeper, first, _asked(keeper, first, "问五"), "答五")
+    assert keeper.catch_up(second, "me")
+    assert second.exchanges[-1].question == "问五"
+
+
+def test_an_answer_that_comes_after_a_reload_is_taken_in_without_a_word(make_service: MakeService) -> None:
+    service = make_service()
+    keeper = Keeper(service)
+    before, after = Conversation(), Conversation()
+    asked = _asked(keeper, before, "问一")
+    keeper.open(after, before.id, "me")
+    assert after.exchanges[0].error == INTERRUPTED
+    _answered(keeper, before, asked, "答一")
+    after.editing = 0
+    assert not keeper.catch_up(after, "me")
+    assert (after.exchanges[0].answer is not None, after.exchanges[0].kept, after.editing) == (True, 2, 0)
+    keeper.cut(after, 0, "me")
+    assert service.sessions.messages("me", after.id) == []
+
+
+def test_of_two_equal_questions_each_keeps_its_place() -> None:
+    twice = [Exchange("问", error="坏了", running=False) for _ in range(2)]
+    conversation = Conversation([twice[0], _exchange("别的"), twice[1]])
+    found = conversation.exchange("2")
+    assert found is not None
+    assert conversation.exchanges.index(found) == 2
 
 
 def test_without_a_cookie_nothing_is_kept(make_service: MakeService) -> None:

@@ -263,11 +263,20 @@ def test_conversations_survive_a_refresh_and_stay_their_browsers_own(
     expect(page.locator("#zw-reader mark")).to_contain_text("三千元")
 
     current.get_by_role("button", name="修改").click()
-    box = page.locator("#zw-question textarea")
+    box, editing = page.locator("#zw-question textarea"), page.locator("#zw-editing")
     expect(box).to_have_value("备用金的上限是多少？")
+    expect(editing).to_contain_text("正在修改")
+    box.press("Escape")  # closes the document first
+    expect(page.locator("#zw-reader .zw-reader")).to_have_count(0)
+    box.press("Escape")
+    expect(editing).to_have_text("")
+    expect(box).to_have_value("")
+    current.get_by_role("button", name="修改").click()
+    expect(editing).to_contain_text("正在修改")
     ask(page, "累计工作满十年不满二十年的，年休假几天？")
     expect(current.locator(".zw-answer")).to_contain_text("十天")
     expect(page.locator("#zw-history .zw-exchange")).to_have_count(0)
+    expect(editing).to_have_text("")
 
     page.locator("#zw-new").click()
     expect(page.locator(".zw-exchange")).to_have_count(0)
@@ -299,6 +308,12 @@ def test_files_of_one_conversation(page: Page, watch: Watch, tmp_path: Path) -> 
     page.locator("#zw-new").click()
     ask(page, "会议在哪里召开？")
     expect(page.locator("#zw-current .zw-answer")).to_contain_text("请先在上方为这次对话上传文件")
+    # What cannot be asked takes nothing's place.
+    page.locator("#zw-current").get_by_role("button", name="修改").click()
+    expect(page.locator("#zw-editing")).to_contain_text("正在修改")
+    ask(page, "会议几点开始？")
+    expect(page.locator(".zw-exchange")).to_have_count(2)
+    expect(page.locator("#zw-editing")).to_contain_text("正在修改")
     assert watch.hosts == {"127.0.0.1"}
     assert watch.complaints == []
 
