@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +19,20 @@ _OF_CONVERSATION = knowledge_bases.c.session_id.is_not(None) & ~knowledge_bases.
 )
 
 
+_NAME = re.compile(r"conversation-[0-9a-f]{32}")
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation with files, and the key that began it; None where no keys are used."""
 
     id: str
     owner: str | None
+
+
+def is_of_conversation(name: str) -> bool:
+    """Whether a knowledge base of this name holds the files of a conversation."""
+    return bool(_NAME.fullmatch(name))
 
 
 class ConversationFiles:

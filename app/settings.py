@@ -62,6 +62,11 @@ class FaqSettings(_Section):
         return FaqColumns(questions=tuple(self.question_columns), answers=tuple(self.answer_columns))
 
 
+def largest(section: type[BaseModel], name: str) -> int:
+    """The most that a setting may be."""
+    return next(int(limit.le) for limit in section.model_fields[name].metadata if hasattr(limit, "le"))
+
+
 class SplitterSettings(_Section):
     """How documents are cut into chunks."""
 

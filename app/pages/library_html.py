@@ -43,7 +43,8 @@ def header_html(info: KnowledgeBaseInfo | None, language: Language) -> str:
     address = escape(f"api/knowledge-bases/{url_quote(info.name, safe='')}/export")
     export = (
         f'<button type="button" class="zw-button" data-export="{address}"'
-        f' data-name="{escape(info.name)}.zhiwen" data-working="{escape(text("exporting", language))}">'
+        f' data-name="{escape(info.name)}.zhiwen" data-working="{escape(text("exporting", language))}"'
+        f' data-lost="{escape(text("send_lost", language))}">'
         f"{escape(text('library_export', language))}</button>"
     )
     delete = button(text("library_delete", language), "delete", confirm=question, kind="danger")
@@ -63,6 +64,7 @@ def drop_html(knowledge_base: str, language: Language, *, files: int, size: int)
         f' data-knowledge-base="{escape(knowledge_base)}"'
         f' data-sending="{escape(sending_text(language))}"'
         f' data-lost="{escape(text("send_lost", language))}"'
+        f' data-unreadable="{escape(text("file_unreadable", language))}"'
         f' aria-label="{escape(text("upload", language))}">'
         f"<p><b>{escape(text('drop_here', language))}</b></p>"
         f'<div class="zw-tools"><button type="button" class="zw-button primary" data-choose="files">'

@@ -14,19 +14,16 @@ from app.messages import Language
 from app.pages import library_html
 from app.pages.document_view import DocumentView
 from app.pages.language import language_of
-from app.pages.library_html import ROWS, notice_html
+from app.pages.library_html import notice_html
 from app.pages.library_imports import LibraryImports
+from app.pages.library_list import LibraryList
 from app.pages.library_making import LibraryMaking
 from app.pages.library_uploads import LibraryUploads
 from app.pages.scripts import ACTIONS, TRANSFERS
 from app.pages.texts import text
-from knowledge_base.document_listing import DocumentPage
 
 if TYPE_CHECKING:
     from app.service import Service
-
-_LAST = (1 << 63) - 1
-"""What SQLite can count to."""
 
 Updates = tuple[Any, ...]
 
@@ -49,17 +46,7 @@ class LibraryTab:
                     )
                     with gr.Column(visible=False) as self.content:
                         self.uploads = LibraryUploads(service)
-                        self.query = gr.Textbox(
-                            show_label=False,
-                            label=label("documents_search"),
-                            placeholder=label("documents_search"),
-                            max_lines=1,
-                            container=False,
-                            elem_id="zw-documents-search",
-                        )
-                        self.documents = gr.HTML(
-                            js_on_load=ACTIONS, elem_id="zw-documents", apply_default_css=False
-                        )
+                        self.list = LibraryList(service, label)
                 self.view = DocumentView(service)
             self.view.build_reader()
 
@@ -83,14 +70,15 @@ class LibraryTab:
             self.editing,
             self.new_name,
             self.new_description,
-            self.documents,
+            self.list.documents,
         ]
 
     def connect(self) -> None:
         """Attach the handlers."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         uploads, view = self.uploads, self.view
-        switched = [*self.shown, uploads.zone, *uploads.watched, self.query, *view.outputs, self.listing]
+        begun = [self.list.query, self.list.first, *view.outputs, self.listing]
+        switched = [*self.shown, uploads.zone, *uploads.watched, *begun]
         self.selected.change(self.select, [self.selected], switched, **quiet)
         for form in (self.making, self.importing):
             form.connect(self.notice, self.selected, self.fresh)
@@ -114,8 +102,8 @@ class LibraryTab:
         )
         uploads.timer.tick(
             self._poll,
-            [self.selected, uploads.jobs, uploads.rejected, self.query],
-            [uploads.progress, uploads.timer, self.header, self.documents],
+            [self.selected, uploads.jobs, uploads.rejected, self.list.query, self.list.first],
+            [uploads.progress, uploads.timer, self.header, self.list.documents],
             **quiet,
         )
         uploads.progress.act(
@@ -124,14 +112,15 @@ class LibraryTab:
             [self.notice, uploads.progress, uploads.timer],
             **quiet,
         )
-        self.query.change(self._find, [self.selected, self.query], [self.documents], **quiet)
-        listed = [self.notice, self.header, self.documents, self.listing]
-        self.documents.act(
-            self._act_on_list, [self.selected, self.query, view.state], [*listed, *view.outputs], **quiet
+        self.list.connect(self.selected)
+        listed = [self.notice, self.header, self.list.documents, self.listing]
+        looked_at = [self.selected, self.list.query, self.list.first, view.state]
+        self.list.documents.act(
+            self._act_on_list, looked_at, [*listed, *view.outputs, self.list.first], **quiet
         )
         view.html.act(
             self._act_on_document,
-            [self.selected, self.query, view.state, uploads.jobs],
+            [*looked_at, uploads.jobs],
             [*listed, *view.outputs, *uploads.watched],
             **quiet,
         )
@@ -158,11 +147,12 @@ class LibraryTab:
             self.uploads.zone_html(name, language) if name else "",
             *self.uploads.of(name, language),
             "",
+            0,
             *self.view.closed(),
             gr.update(visible=True),
         )
 
-    def _show(self, name: str | None, language: Language, query: str = "") -> Updates:
+    def _show(self, name: str | None, language: Language, query: str = "", first: int = 0) -> Updates:
         info = next((info for info in self._service.knowledge_bases() if info.name == name), None)
         found = info is not None
         return (
@@ -171,22 +161,7 @@ class LibraryTab:
             gr.update(visible=found),
             info.name if info else "",
             info.description if info else "",
-            self._listed(name, language, query) if found else "",
-        )
-
-    def _listed(self, name: str | None, language: Language, query: str = "", first: int = 0) -> str:
-        query = query or ""
-
-        def page() -> DocumentPage:
-            return self._service.listing.page(name or "", name=query, limit=ROWS, offset=first)
-
-        first = min(first, _LAST)
-        found = page()
-        if not found.documents and found.total:  # fewer are left than there were
-            first = (found.total - 1) // ROWS * ROWS
-            found = page()
-        return library_html.documents_html(
-            found.documents, language, total=found.total, first=first, query=query
+            self.list.html(info.name, language, query, first) if info else "",
         )
 
     def _save(self, selected: str, name: str, description: str, request: gr.Request) -> Updates:
@@ -240,10 +215,13 @@ class LibraryTab:
         request: gr.Request,
     ) -> Updates:
         data = event._data or {}
-        if data.get("knowledge_base") != selected:  # another one was chosen while the files were sent
-            return gr.skip(), *(gr.skip() for _ in self.uploads.watched), gr.skip()
+        target = str(data.get("knowledge_base", ""))
+        fresh = [*fresh, target] if data.get("jobs") else fresh
+        if target != selected:  # another one was chosen while the files were sent
+            rejected = [(f"{target} / {name}", reason) for name, reason in data.get("rejected") or ()]
+            data = {"rejected": rejected}
         watched = self.uploads.sent(data, jobs, self._language(request))
-        return "", *watched, [*fresh, selected] if data.get("jobs") else fresh
+        return "", *watched, fresh
 
     def _poll(
         self,
@@ -251,32 +229,31 @@ class LibraryTab:
         jobs: list[str],
         rejected: list[tuple[str, str]],
         query: str,
+        first: int,
         request: gr.Request,
     ) -> Updates:
         language = self._language(request)
         _, _, progress, timer = self.uploads.shown(jobs, rejected, language)
-        shown = self._show(selected, language, query)
+        shown = self._show(selected, language, query, first)
         return progress, timer, shown[0], shown[-1]
-
-    def _find(self, selected: str | None, query: str, request: gr.Request) -> Any:
-        return self._listed(selected, self._language(request), query) if selected else gr.skip()
 
     # -- documents --------------------------------------------------------------------------------
 
     def _act_on_list(
-        self, selected: str, query: str, state: Any, event: gr.EventData, request: gr.Request
+        self, selected: str, query: str, first: int, state: Any, event: gr.EventData, request: gr.Request
     ) -> Updates:
         action, language = event._data or {}, self._language(request)
         if action.get("action") == "list":
-            first = str(action.get("first", ""))
-            listed = self._listed(selected, language, query, int(first) if first.isdecimal() else 0)
-            return gr.skip(), gr.skip(), listed, gr.skip(), *(gr.skip() for _ in self.view.outputs)
-        return self._acted(selected, query, state, action, language)
+            first = self.list.turned(str(action.get("first", "")))
+            listed = self.list.html(selected, language, query, first)
+            return gr.skip(), gr.skip(), listed, gr.skip(), *(gr.skip() for _ in self.view.outputs), first
+        return *self._acted(selected, query, first, state, action, language), first
 
     def _act_on_document(
         self,
         selected: str,
         query: str,
+        first: int,
         state: Any,
         jobs: list[str],
         event: gr.EventData,
@@ -287,19 +264,23 @@ class LibraryTab:
             closed = (gr.skip(), gr.skip(), gr.skip(), gr.update(visible=True), *self.view.closed())
             return *closed, *self.uploads.sent(action, jobs, language)
         watched = tuple(gr.skip() for _ in self.uploads.watched)
-        return *self._acted(selected, query, state, action, language), *watched
+        return *self._acted(selected, query, first, state, action, language), *watched
 
     def _acted(
-        self, selected: str, query: str, state: Any, action: dict[str, Any], language: Language
+        self, selected: str, query: str, first: int, state: Any, action: dict[str, Any], language: Language
     ) -> Updates:
-        try:
-            notice, shown = self.view.act(selected, state, action, language)
-        except KNOWN as error:
-            notice = notice_html(error, language)
-            shown = tuple(gr.skip() for _ in self.view.outputs)
-            return notice, gr.skip(), gr.skip(), gr.skip(), *shown
+        failed = ""
+        if action.get("action") == "failed":  # a file could not be sent
+            failed = library_html.failed_html(str(action.get("error", "")))
+        else:
+            try:
+                notice, shown = self.view.act(selected, state, action, language)
+            except KNOWN as error:
+                failed = notice_html(error, language)
+        if failed:
+            return failed, gr.skip(), gr.skip(), gr.skip(), *(gr.skip() for _ in self.view.outputs)
         is_open = bool(shown[0].document_id)
-        header, *_, listed = self._show(selected, language, query)
+        header, *_, listed = self._show(selected, language, query, first)
         return notice, header, listed, gr.update(visible=not is_open), *shown
 
     def _language(self, request: gr.Request) -> Language:

@@ -47,6 +47,12 @@ def quote_spans(passage: str, quote: str) -> list[tuple[int, int]]:
     return spans
 
 
+def holds(passage: str, quote: str) -> bool:
+    """Whether all of the quoted parts stand in the passage, in their order."""
+    parts = [part for part in quote.split(_PIECES) if part.strip()]
+    return bool(parts) and len(quote_spans(passage, quote)) == len(parts)
+
+
 def highlighted(passage: str, quote: str) -> str:
     """The passage with the quoted parts marked."""
     parts = []

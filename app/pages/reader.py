@@ -14,7 +14,7 @@ from app.answering.types import Citation
 from app.failures import KNOWN
 from app.messages import Language
 from app.pages.flow import Piece, Spans, piece_html, pieces
-from app.pages.markup import button, highlighted, quote_spans
+from app.pages.markup import button, highlighted, holds, quote_spans
 from app.pages.texts import text
 from knowledge_base.types import DocumentInfo
 from loaders.document import Box, Chunk
@@ -53,15 +53,22 @@ def citation_html(
     except KNOWN:
         return _gone(citation, language)
     place = next((n for n, (chunk_id, _) in enumerate(chunks) if chunk_id == citation.chunk_id), None)
-    opened = _Opened(citation.knowledge_base, info, language, address)
-    if info.format in PICTURED and citation.page is not None and not citation.edited:
-        shown = _number(turn, citation.page, info.pages)
-        boxes = [box for box in citation.boxes if box.page == shown]
-        return _pictured(opened, shown, boxes)
-    if place is None:
-        return _gone(citation, language)
+    boxes: Sequence[Box] = citation.boxes
+    if place is None:  # replaced or read anew: the sentence may stand there still, perhaps elsewhere
+        holding = [n for n, (_, chunk) in enumerate(chunks) if holds(chunk.text, citation.quote)]
+        if not holding:
+            return _gone(citation, language)
+        place = min(holding, key=lambda n: chunks[n][1].page != citation.page)
     chunk = chunks[place][1]
-    spans = [(chunk.start + low, chunk.start + high) for low, high in quote_spans(chunk.text, citation.quote)]
+    quoted = quote_spans(chunk.text, citation.quote)
+    if chunks[place][0] != citation.chunk_id:
+        boxes = [part.box for line in chunk.lines for span in quoted if (part := line.cut(*span)) is not None]
+    opened = _Opened(citation.knowledge_base, info, language, address)
+    page = boxes[0].page if boxes else chunk.page
+    if info.format in PICTURED and page is not None and not citation.edited:
+        shown = _number(turn, page, info.pages)
+        return _pictured(opened, shown, [box for box in boxes if box.page == shown])
+    spans = [(chunk.start + low, chunk.start + high) for low, high in quoted]
     first = _number(turn, max(1, place - _BEFORE + 1), max(1, len(chunks))) - 1
     return _flowing(opened, chunks, first, spans, cited=place)
 

@@ -56,7 +56,7 @@ class RetrievalTab:
                 self.ready,
                 self.knowledge_bases,
                 self.splitter.knowledge_base,
-                self.search.threshold,
+                *self.search.opened,
                 *self.evaluation.opened,
             ],
             **quiet,
@@ -71,12 +71,13 @@ class RetrievalTab:
         request: gr.Request,
     ) -> tuple[Any, ...]:
         """What there is to choose from now."""
+        language = language_of(request.headers, self._service.settings.language)
         names = [info.name for info in self._service.knowledge_bases()]
         kept = [name for name in chosen or () if name in names] or names
         return (
             True,
             gr.update(choices=names, value=kept),
             gr.update(choices=names, value=one if one in names else next(iter(names), None)),
-            gr.skip() if ready else self.search.offered(),
-            *self.evaluation.open(questions, language_of(request.headers, self._service.settings.language)),
+            *((gr.skip(), gr.skip()) if ready else self.search.open(language)),
+            *self.evaluation.open(questions, language),
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from app.conversation_files import is_of_conversation
 from app.failures import KNOWN
 from app.messages import Language
 from app.pages import system_html
@@ -89,7 +90,7 @@ class SystemTab:
 
     def _show(self, request: gr.Request) -> Updates:
         language = self._language(request)
-        jobs = system_html.jobs_html(self._service.jobs(), language)
+        jobs = self._jobs(language)
         active = gr.Timer(active=True)
         try:
             disk = system_html.disk_html(self._service.operations.disk(), self._system.memory(), language)
@@ -101,20 +102,25 @@ class SystemTab:
         names = [info.name for info in self._service.knowledge_bases()]
         return "", jobs, disk, versions, problems, keys, gr.update(choices=names), active, ""
 
+    def _jobs(self, language: Language) -> str:
+        # Files of a conversation are shown beside it alone.
+        jobs = [job for job in self._service.jobs() if not is_of_conversation(job.knowledge_base)]
+        return system_html.jobs_html(jobs, language)
+
     def _keys(self, language: Language) -> str:
         keys = self._service.keys
         return system_html.keys_html([(key, keys.names(key)) for key in keys.list()], language)
 
     def _poll(self, request: gr.Request) -> Updates:
         try:
-            return system_html.jobs_html(self._service.jobs(), self._language(request)), gr.skip()
+            return self._jobs(self._language(request)), gr.skip()
         except KNOWN:  # the browser's key has ended
             return gr.skip(), gr.Timer(active=False)
 
     def _act_on_job(self, event: gr.EventData, request: gr.Request) -> Updates:
         language = self._language(request)
         notice = act_on_job(self._service, event._data, language)
-        return notice, system_html.jobs_html(self._service.jobs(), language)
+        return notice, self._jobs(language)
 
     def _check(self, request: gr.Request) -> str:
         language = self._language(request)

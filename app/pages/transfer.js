@@ -53,12 +53,13 @@
     }
   };
 
-  // Files and folders that were dropped; hidden files are left where they are.
+  // Files and folders that were dropped, and names of what cannot be read; hidden files are left where they are.
   const dropped = async (transfer) => {
     const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    if (!entries.length) return [...transfer.files].map((file) => ({ file, name: file.name }));
     const found = [];
-    const walk = async (entry) => {
+    const unreadable = [];
+    if (!entries.length) for (const file of transfer.files) found.push({ file, name: file.name });
+    const take = async (entry) => {
       if (entry.isFile) {
         const file = await new Promise((resolve, reject) => { entry.file(resolve, reject); });
         found.push({ file, name: entry.fullPath.replace(/^\//, '') });
@@ -70,69 +71,83 @@
         for (const one of part) if (!one.name.startsWith('.')) await walk(one);
       }
     };
+    const walk = (entry) => take(entry).catch(() => unreadable.push(entry.fullPath.replace(/^\//, '')));
     for (const entry of entries) await walk(entry);
-    return found;
+    return { files: found, unreadable };
   };
   const chosen = (input) => [...input.files]
     .map((file) => ({ file, name: file.webkitRelativePath || file.name }))
     .filter(({ name }) => !name.split('/').some((part) => part.startsWith('.')));
 
   zhiwen.dropZone = (element, tell) => {
+    const waiting = []; // what was dropped or chosen while other files were being sent
     let stopping = null;
-    const send = async (files) => {
-      const zone = element.querySelector('.zw-drop');
-      if (!files.length || !zone || stopping) return;
-      const { send: address, sending, lost, knowledgeBase } = zone.dataset;
-      const result = { action: 'uploaded', knowledge_base: knowledgeBase, jobs: [], rejected: [] };
+    const zone = () => element.querySelector('.zw-drop');
+    const sendAll = async ({ files, unreadable, target }) => {
+      const { send: address, sending, lost, knowledgeBase } = target;
+      const rejected = unreadable.map((name) => [name, target.unreadable]);
+      const result = { action: 'uploaded', knowledge_base: knowledgeBase, jobs: [], rejected };
       const total = files.reduce((sum, { file }) => sum + file.size, 0) || 1;
       let sent = 0;
       let done = 0;
-      const panel = zone.querySelector('.zw-sending');
       const show = (loaded) => {
+        // Found anew each time: whoever looks at another knowledge base meanwhile has another zone.
+        const panel = zone()?.querySelector('.zw-sending');
+        if (!panel) return;
         const share = Math.min(1, (sent + loaded) / total);
+        const where = zone().dataset.knowledgeBase === knowledgeBase ? '' : `${knowledgeBase} · `;
+        panel.hidden = false;
         panel.querySelector('progress').value = share;
-        panel.querySelector('span').textContent = sending.replace('{done}', done)
+        panel.querySelector('span').textContent = where + sending.replace('{done}', done)
           .replace('{total}', files.length).replace('{share}', Math.floor(100 * share));
       };
       stopping = new AbortController();
-      panel.hidden = false;
       show(0);
-      const left = batches(files, Number(zone.dataset.files), Number(zone.dataset.bytes));
       try {
-        for (const batch of left) {
+        for (const batch of batches(files, Number(target.files), Number(target.bytes))) {
           await sendBatch('POST', address, batch, { onProgress: show, signal: stopping.signal }, result);
           sent += batch.reduce((sum, { file }) => sum + file.size, 0);
           done += batch.length;
           show(0);
         }
       } catch (error) {
-        if (error.message === 'lost') for (const { name } of files.slice(done)) result.rejected.push([name, lost]);
+        if (error.message === 'lost') for (const { name } of files.slice(done)) rejected.push([name, lost]);
       }
-      stopping = null;
-      panel.hidden = true;
       tell(result);
+    };
+    const send = async ({ files, unreadable }, target) => {
+      if (!files.length && !unreadable.length) return;
+      waiting.push({ files, unreadable, target });
+      if (stopping) return;
+      while (waiting.length) await sendAll(waiting.shift());
+      stopping = null;
+      const panel = zone()?.querySelector('.zw-sending');
+      if (panel) panel.hidden = true;
     };
     const wait = (stage, event) => {
       if (!event.dataTransfer?.types.includes('Files')) return;
       event.preventDefault();
-      element.querySelector('.zw-drop')?.classList.toggle('over', stage);
+      zone()?.classList.toggle('over', stage);
     };
     element.addEventListener('dragover', (event) => wait(true, event));
     element.addEventListener('dragleave', (event) => wait(false, event));
     element.addEventListener('drop', async (event) => {
       wait(false, event);
-      send(await dropped(event.dataTransfer));
+      const target = { ...zone()?.dataset };
+      if (target.send) send(await dropped(event.dataTransfer), target);
     });
     element.addEventListener('click', (event) => {
       const what = event.target.closest('[data-choose]')?.dataset.choose;
-      if (what === 'stop') stopping?.abort();
-      else if (what) element.querySelector(what === 'folder' ? '[webkitdirectory]' : '[multiple]').click();
+      if (what === 'stop') {
+        waiting.length = 0;
+        stopping?.abort();
+      } else if (what) element.querySelector(what === 'folder' ? '[webkitdirectory]' : '[multiple]').click();
     });
     element.addEventListener('change', (event) => {
       if (event.target.type !== 'file') return;
       const files = chosen(event.target);
       event.target.value = ''; // so that the same files can be chosen again
-      send(files);
+      send({ files, unreadable: [] }, { ...zone().dataset });
     });
   };
 

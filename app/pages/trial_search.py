@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.failures import KNOWN
+from app.messages import Language
 from app.pages.language import language_of
 from app.pages.library_html import notice_html
 from app.pages.reader import document_html
@@ -14,12 +15,12 @@ from app.pages.scripts import ACTIONS
 from app.pages.texts import text
 from app.pages.trial_html import hits_html
 from app.pages.tuning import Tuning, tuning_html
+from app.settings import RetrievalSettings, largest
 from vectorstore.base import AS_CALIBRATED
 
 if TYPE_CHECKING:
     from app.service import Service
 
-_MOST_HITS = 50
 _MOST_WEIGHT = 3.0
 
 Updates = tuple[Any, ...]
@@ -40,7 +41,12 @@ class SearchTrial:
             )
         with gr.Row():
             self.top_k = gr.Slider(
-                1, _MOST_HITS, retrieval.top_k, step=1, label=label("search_top_k"), elem_id="zw-top-k"
+                1,
+                largest(RetrievalSettings, "top_k"),
+                retrieval.top_k,
+                step=1,
+                label=label("search_top_k"),
+                elem_id="zw-top-k",
             )
             self.threshold = gr.Slider(
                 0, 1, retrieval.threshold or 0, step=0.01, label=label("search_limit"), elem_id="zw-threshold"
@@ -72,9 +78,17 @@ class SearchTrial:
         for component in (self.hits, reader):
             component.read(self._read, None, [reader], **quiet)
 
-    def offered(self) -> Any:
-        """For the slider: the threshold that the embedder is calibrated for, or the settings'."""
-        return round(self._service.threshold(), 2)
+    @property
+    def opened(self) -> list[Any]:
+        """The components that `open` fills."""
+        return [self.threshold, self.notice]
+
+    def open(self, language: Language) -> Updates:
+        """The threshold that the embedder is calibrated for, or the settings'; or why there is none."""
+        try:
+            return round(self._service.threshold(), 2), ""
+        except KNOWN as error:
+            return gr.skip(), notice_html(error, language)
 
     def _search(
         self,

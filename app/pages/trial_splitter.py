@@ -11,13 +11,12 @@ from app.pages.language import language_of
 from app.pages.library_html import notice_html
 from app.pages.texts import text
 from app.pages.trial_html import trial_html
-from app.settings import SplitterSettings
+from app.settings import SplitterSettings, largest
 
 if TYPE_CHECKING:
     from app.service import Service
 
 _SPLITTERS = ("chinese", "recursive")
-_LONGEST = 2000
 
 
 class SplitterTrial:
@@ -43,10 +42,20 @@ class SplitterTrial:
                 min_width=180,
             )
             self.size = gr.Slider(
-                50, _LONGEST, present.chunk_size, step=10, label=label("chunk_size"), elem_id="zw-chunk-size"
+                50,
+                largest(SplitterSettings, "chunk_size"),
+                present.chunk_size,
+                step=10,
+                label=label("chunk_size"),
+                elem_id="zw-chunk-size",
             )
             self.overlap = gr.Slider(
-                0, _LONGEST // 2, present.overlap, step=10, label=label("overlap"), elem_id="zw-overlap"
+                0,
+                largest(SplitterSettings, "overlap"),
+                present.overlap,
+                step=10,
+                label=label("overlap"),
+                elem_id="zw-overlap",
             )
             self.split = gr.Button(
                 label("split_run"), variant="primary", scale=0, min_width=110, elem_id="zw-split"

@@ -9,7 +9,14 @@ import pytest
 
 from app.composition import FileParser
 from app.errors import SettingsError
-from app.settings import Settings, load_settings, setting_sources
+from app.settings import (
+    RetrievalSettings,
+    Settings,
+    SplitterSettings,
+    largest,
+    load_settings,
+    setting_sources,
+)
 
 MODELS = '[answering.models.local]\nkind = "openai"\nmodel = "m"\n'
 
@@ -148,3 +155,7 @@ def test_a_limit_that_leaves_parts_out_is_part_of_the_pipeline(tmp_path: Path) -
 
     assert fingerprint() == fingerprint(table_rows=100_000) == fingerprint(file_bytes=5)
     assert fingerprint(table_rows=5) not in {fingerprint(), fingerprint(table_rows=6)}
+
+
+def test_the_most_that_a_setting_may_be() -> None:
+    assert (largest(RetrievalSettings, "top_k"), largest(SplitterSettings, "chunk_size")) == (100, 4000)

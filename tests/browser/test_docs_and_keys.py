@@ -133,7 +133,7 @@ def test_a_reader_sees_its_own_and_an_editor_uploads(
         keys.revoke(ended.id)
     _until_refused(Client(guarded.url, key=editor))
     page.get_by_role("tab", name="对话").click()
-    expect(page.get_by_role("alert").filter(has_text="密钥已停用或到期")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="密钥已停用")).to_be_visible()
     page.get_by_role("link", name="去登录").click()
     expect(page.locator("#key")).to_be_visible()
     page.context.close()

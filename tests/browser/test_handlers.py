@@ -13,6 +13,7 @@ import pytest
 _PROGRAM = """
 import asyncio, json, os, sys, typing, warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 warnings.simplefilter("ignore")
 from app.composition import build_service
@@ -20,6 +21,9 @@ from app.pages.layout import Labels, build_blocks
 from app.pages.system import SystemFacts
 from app.pages.uploads import upload_folder
 from app.settings import load_settings
+from knowledge_base.clock import now
+from knowledge_base.document_listing import DocumentPage
+from knowledge_base.types import KnowledgeBaseInfo
 
 folder = upload_folder(Path(sys.argv[1])) / ("0" * 64)
 folder.mkdir(parents=True)
@@ -50,7 +54,16 @@ for block in blocks.fns.values():
                 taken.append([block.name, named, repr(error)])
     if [input.elem_id for input in block.inputs] == ["zw-set-upload"]:
         [own] = asyncio.run(blocks.preprocess_data(block, [file], None))
-print(json.dumps([len(handlers), unreadable, taken, own == file["path"]]))
+
+tab = next(handler.__self__ for handler in handlers if handler.__qualname__ == "LibraryTab._poll")
+info = KnowledgeBaseInfo("kb", "", 250, 250, now())
+pages = []
+listing = SimpleNamespace(page=lambda _, **asked: pages.append(asked["offset"]) or DocumentPage([], 0))
+tab._service = tab.list._service = SimpleNamespace(
+    knowledge_bases=lambda: [info], listing=listing, settings=service.settings
+)
+tab._poll("kb", [], [], "", 100, SimpleNamespace(headers={}))
+print(json.dumps([len(handlers), unreadable, taken, own == file["path"], pages]))
 """
 
 
@@ -71,6 +84,11 @@ def test_gradio_can_read_the_annotations_of_all_handlers(built: list[Any]) -> No
 
 
 def test_no_handler_is_given_a_file_that_no_browser_has_sent(built: list[Any]) -> None:
-    *_, taken, own = built
+    _, _, taken, own, _ = built
     assert taken == []
     assert own
+
+
+def test_a_list_stays_where_it_was_turned_to_while_jobs_are_followed(built: list[Any]) -> None:
+    *_, pages = built
+    assert pages == [100]

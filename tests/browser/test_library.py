@@ -63,8 +63,24 @@ def test_folders_zips_and_dropped_files_come_in(page: Page, watch: Watch, tmp_pa
     page.dispatch_event("#zw-upload .zw-drop", "dragover", {"dataTransfer": carried})
     expect(page.locator("#zw-upload .zw-drop.over")).to_be_visible()
     page.dispatch_event("#zw-upload .zw-drop", "drop", {"dataTransfer": carried})
+    # A second drop waits for the first; what of it cannot be read keeps nothing else back.
+    page.evaluate(
+        """() => {
+          const entry = (name, file) => ({ isFile: true, fullPath: `/${name}`, file });
+          const entries = [
+            entry('锁住.txt', (read, failed) => failed(new Error('locked'))),
+            entry('又一.txt', (read) => read(new File(['货架每年检修一次。'], '又一.txt'))),
+          ];
+          const event = new Event('drop', { bubbles: true });
+          const items = entries.map((one) => ({ webkitGetAsEntry: () => one }));
+          event.dataTransfer = { types: ['Files'], items, files: [] };
+          document.querySelector('#zw-upload .zw-drop').dispatchEvent(event);
+        }"""
+    )
     expect(page.locator("#zw-upload .zw-drop.over")).to_have_count(0)
-    expect(_rows(page)).to_have_count(4)
+    expect(_rows(page)).to_have_count(5)
+    expect(page.locator("#zw-progress [role=alert]")).to_contain_text("锁住.txt")
+    expect(page.locator("#zw-upload .zw-sending")).to_be_hidden()
     page.locator("#zw-documents-search").locator("input, textarea").fill("拖入")
     expect(_rows(page)).to_have_count(1)
     expect(_rows(page).locator("td").nth(3)).to_have_text("30 B")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,15 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.answering.types import Answer, AnswerSentence, Citation, Event, Final, Sources, Token, Turn
+from app.conversation_files import is_of_conversation
 from app.pages import jobs_html, library_html, trial_html, uploads
 from app.pages.chat_html import current_html, history_html
 from app.pages.conversation import Conversation, Exchange, ask
 from app.pages.language import language_of
 from app.pages.markup import button, highlighted, markdown_answer, plain_answer
+from app.pages.reader import citation_html
 from app.pages.texts import page_texts
 from app.service import Service
 from knowledge_base.types import DocumentInfo, Hit, JobFile, JobInfo
-from loaders.document import Box, Problem
+from loaders.document import Box, Chunk, Line, Problem
 from loaders.errors import EmptyFileError
 from models.errors import ModelUnavailableError
 
@@ -281,6 +284,34 @@ def test_button_carries_data_and_question_as_attributes() -> None:
     assert tag == "button"
     assert attributes["data-id"] == '"><b>'
     assert attributes["data-confirm"] == "真的？"
+
+
+def test_a_citation_of_a_replaced_file_marks_only_what_still_stands_there() -> None:
+    old = Box(3, 0.1, 0.1, 0.5, 0.15)
+    citation = replace(CITATION, boxes=(old,))
+    info = SimpleNamespace(id="d1", name="手册.pdf", format="pdf", pages=4)
+
+    def shown(*chunks: tuple[int, Chunk]) -> str:
+        service = SimpleNamespace(document=lambda *_: info, document_chunks=lambda *_: list(chunks))
+        return citation_html(cast(Service, service), citation, "zh", address={})
+
+    moved = Line(0, 6, Box(2, 0.2, 0.4, 0.6, 0.45))
+    assert "left:10.00%" in shown((7, Chunk(0, 12, CITATION.text, page=3)))
+    assert "pages/3.png" in shown((7, Chunk(0, 12, CITATION.text, page=3)))
+    for gone in (shown(), shown((8, Chunk(0, 8, "年假为十五天。", page=3)))):
+        assert "已被删除或更换" in gone
+        assert "left:10.00%" not in gone
+    found = shown(
+        (8, Chunk(0, 4, "另一段。", page=1)), (9, Chunk(4, 10, "年假为十天。", page=2, lines=(moved,)))
+    )
+    assert "pages/2.png" in found
+    assert "left:20.00%;top:40.00%" in found
+    assert "已被删除或更换" not in found
+
+
+def test_jobs_of_conversations_are_told_from_others() -> None:
+    assert is_of_conversation(f"conversation-{'0a' * 16}")
+    assert not is_of_conversation("conversation-notes")
 
 
 def test_take_in_deletes_the_copies_and_tells_why_a_file_was_refused(tmp_path: Path) -> None:
