@@ -79,7 +79,7 @@ class LibraryTab:
         uploads, view = self.uploads, self.view
         begun = [self.list.query, self.list.first, *view.outputs, self.listing]
         switched = [*self.shown, uploads.zone, *uploads.watched, *begun]
-        self.selected.change(self.select, [self.selected], switched, **quiet)
+        chosen = self.selected.change(self.select, [self.selected], switched, **quiet)
         for form in (self.making, self.importing):
             form.connect(self.notice, self.selected, self.fresh)
         self.save.click(
@@ -88,22 +88,19 @@ class LibraryTab:
             [self.notice, self.selected, *self.shown],
             **quiet,
         )
-        self.header.act(
+        acted = self.header.act(
             self._act,
             [self.selected, uploads.jobs, uploads.rejected],
             [self.notice, self.selected, *uploads.watched],
             **quiet,
         )
-        uploads.zone.act(
+        uploaded = uploads.zone.act(
             self._uploaded,
             [self.selected, uploads.jobs, self.fresh],
             [self.notice, *uploads.watched, self.fresh],
-            **quiet,
-        )
-        uploads.timer.tick(
-            self._poll,
-            [self.selected, uploads.jobs, uploads.rejected, self.list.query, self.list.first],
-            [uploads.progress, uploads.timer, self.header, self.list.documents],
+            # What was sent one after the other is told so, and each time added to what was before.
+            trigger_mode="multiple",
+            concurrency_limit=1,
             **quiet,
         )
         uploads.progress.act(
@@ -118,12 +115,20 @@ class LibraryTab:
         self.list.documents.act(
             self._act_on_list, looked_at, [*listed, *view.outputs, self.list.first], **quiet
         )
-        view.html.act(
+        changed = view.html.act(
             self._act_on_document,
             [*looked_at, uploads.jobs],
             [*listed, *view.outputs, *uploads.watched],
             **quiet,
         )
+        # A tick that was on its way meanwhile tells of what was before, and may have stopped the timer.
+        for follow in (uploads.timer.tick, chosen.then, acted.then, uploaded.then, changed.then):
+            follow(
+                self._poll,
+                [self.selected, uploads.jobs, uploads.rejected, self.list.query, self.list.first],
+                [uploads.progress, uploads.timer, self.header, self.list.documents],
+                **quiet,
+            )
         for component in (view.html, view.reader):
             component.read(view.read, [self.selected, view.state], [view.reader], **quiet)
 
@@ -217,10 +222,13 @@ class LibraryTab:
         data = event._data or {}
         target = str(data.get("knowledge_base", ""))
         fresh = [*fresh, target] if data.get("jobs") else fresh
-        if target != selected:  # another one was chosen while the files were sent
-            rejected = [(f"{target} / {name}", reason) for name, reason in data.get("rejected") or ()]
-            data = {"rejected": rejected}
-        watched = self.uploads.sent(data, jobs, self._language(request))
+        # Another one may have been chosen while the files were sent: its own jobs are shown there.
+        rejected = [
+            (name if base == selected else f"{base} / {name}", reason)
+            for name, reason, base in data.get("rejected") or ()
+        ]
+        made = data.get("jobs") if target == selected else ()
+        watched = self.uploads.sent({"jobs": made, "rejected": rejected}, jobs, self._language(request))
         return "", *watched, fresh
 
     def _poll(

@@ -83,7 +83,8 @@
     const waiting = []; // what was dropped or chosen while other files were being sent
     let stopping = null;
     const zone = () => element.querySelector('.zw-drop');
-    const sendAll = async ({ files, unreadable, target }) => {
+    // `refused` holds what became of the files sent before.
+    const sendAll = async ({ files, unreadable, target }, refused) => {
       const { send: address, sending, lost, knowledgeBase } = target;
       const rejected = unreadable.map((name) => [name, target.unreadable]);
       const result = { action: 'uploaded', knowledge_base: knowledgeBase, jobs: [], rejected };
@@ -113,13 +114,15 @@
       } catch (error) {
         if (error.message === 'lost') for (const { name } of files.slice(done)) rejected.push([name, lost]);
       }
-      tell(result);
+      refused.push(...rejected.map(([name, why]) => [name, why, knowledgeBase]));
+      tell({ ...result, rejected: [...refused] });
     };
     const send = async ({ files, unreadable }, target) => {
       if (!files.length && !unreadable.length) return;
       waiting.push({ files, unreadable, target });
       if (stopping) return;
-      while (waiting.length) await sendAll(waiting.shift());
+      const refused = [];
+      while (waiting.length) await sendAll(waiting.shift(), refused);
       stopping = null;
       const panel = zone()?.querySelector('.zw-sending');
       if (panel) panel.hidden = true;

@@ -31,10 +31,11 @@ _SET_THEME = """window.setTheme = (theme) => {
 def _serious(page: Page) -> list[str]:
     """What axe finds in the light theme, and of the dark one's colours, all that differs there."""
     found = []
-    for theme, rules in (("light", "{}"), ("dark", "{ runOnly: ['color-contrast'] }")):
+    for theme, rules in (("light", ""), ("dark", "runOnly: ['color-contrast'],")):
         page.evaluate("theme => setTheme(theme)", theme)
         page.wait_for_function(_STILL)  # half faded in, nothing has its own colour
-        violations = page.evaluate(f"axe.run({rules})")["violations"]
+        options = f"{{ {rules} resultTypes: ['violations'] }}"
+        violations = page.evaluate(f"axe.run({options}).then((found) => found.violations)")
         found += [
             f"{theme}: {one['id']}: {one['nodes'][0]['html'][:200]} ({len(one['nodes'])})"
             for one in violations
