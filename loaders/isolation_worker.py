@@ -126,6 +126,7 @@ def work(channel: Connection, ocr_factory: RecogniserFactory | None, memory_byte
             elif isinstance(task, Drawing):
                 channel.send(_draw(task))
             # else a pause that came after the last page
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare(memory_bytes: int, folder: str) -> None:

@@ -28,7 +28,7 @@ def read_gguf(path: Path) -> dict[str, Any]:
             return dict(
                 pair for pair in (_pair(file) for _ in range(min(count, 10_000))) if pair[1] is not None
             )
-    except (ValueError, struct.error, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError, struct.error) as error:
         raise CheckpointError(
             "damaged_weights", f"{path.name} cannot be read: {error}", file=path.name, reason=str(error)
         ) from error

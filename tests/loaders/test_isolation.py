@@ -172,11 +172,14 @@ def test_a_worker_whose_parent_is_gone_ends_quietly(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     ours.close()
-    process = context.Process(target=work, args=(theirs, None, 2**31, str(tmp_path)))
+    folder = tmp_path / "of-the-worker"
+    folder.mkdir()
+    process = context.Process(target=work, args=(theirs, None, 2**31, str(folder)))
     process.start()
     theirs.close()
     process.join(60)
     assert process.exitcode == 0
+    assert not folder.exists()
 
 
 def test_cancelling_takes_effect_at_once(parser: IsolatedParser, tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from models.errors import ModelError, ModelPackageMissingError
+from models.checkpoints.gguf_header import read_gguf
+from models.errors import CheckpointError, ModelError, ModelPackageMissingError
 from models.gguf_folder import folder_of
 from models.transformers_chat import TransformersChatModel
 
@@ -161,6 +163,15 @@ def test_it_answers_by_the_template_of_the_file(file: Path, cache: Path) -> None
     pieces = [chunk.usage_metadata for chunk in chat.stream("ab") if chunk.usage_metadata]
     assert 1 <= pieces[0]["output_tokens"] <= 5
     chat.unload()
+
+
+def test_arrays_nested_without_end_are_damage(tmp_path: Path) -> None:
+    nested = tmp_path / "nested.gguf"
+    key = struct.pack("<IQQQ", 3, 0, 1, 1) + b"k" + struct.pack("<I", 9)
+    nested.write_bytes(b"GGUF" + key + struct.pack("<IQ", 9, 1) * 5000)
+    with pytest.raises(CheckpointError) as caught:
+        read_gguf(nested)
+    assert caught.value.details["file"] == "nested.gguf"
 
 
 def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
