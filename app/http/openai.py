@@ -17,7 +17,7 @@ import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app import schemas
 from app.answering.answerer import QUOTE_MODEL
@@ -36,6 +36,8 @@ from app.service import Service
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=Utf8Route)
 
 EMBEDDING_MODEL = "embedding"
+_EMBEDDED_TEXTS = 2048
+"""As many as OpenAI's service takes at once."""
 
 
 class TextPart(BaseModel):
@@ -121,16 +123,20 @@ class ModelList(BaseModel):
     data: list[ModelCard]
 
 
+def _few(texts: list[str]) -> list[str]:
+    # Not in the schema: tools that try out what it allows would embed for minutes.
+    if len(texts) > _EMBEDDED_TEXTS:
+        raise ValueError(f"more than {_EMBEDDED_TEXTS} texts")
+    return texts
+
+
 class EmbeddingRequest(BaseModel):
     """Texts to embed."""
 
     model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=with_example)
 
     model: str = EMBEDDING_MODEL
-    input: (
-        Annotated[str, Field(min_length=1, max_length=100_000)]
-        | Annotated[list[str], Field(min_length=1, max_length=2048)]
-    )
+    input: str | Annotated[list[str], AfterValidator(_few)] = Field(min_length=1, max_length=100_000)
     encoding_format: Literal["float", "base64"] = "float"
 
 

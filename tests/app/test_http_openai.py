@@ -171,7 +171,8 @@ def test_embeddings(openai_client: OpenAI, client: TestClient, embedder: Embedde
     np.testing.assert_allclose(
         np.frombuffer(base64.b64decode(raw["data"][0]["embedding"]), "<f4"), expected[0], atol=1e-6
     )
-    assert client.post("/v1/embeddings", json={"input": []}).status_code == 422
+    for refused in ([], ["年"] * 2049):
+        assert client.post("/v1/embeddings", json={"input": refused}).status_code == 422
     assert client.post("/v1/embeddings", json={}).status_code == 422
 
 
