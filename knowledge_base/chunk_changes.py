@@ -18,8 +18,7 @@ def last(connection: Connection) -> int:
 def since(connection: Connection, knowledge_base_id: int, number: int) -> set[int] | None:
     """Ids of the chunks changed after entry `number`; None where the log does not tell.
 
-    It does not when entries after `number` were forgotten, nor when it is of another catalogue, such
-    as a backup that was put back, whose log ends before `number`.
+    It does not when entries after `number` were forgotten.
     """
     newest = last(connection)
     oldest = connection.execute(select(func.min(chunk_changes.c.number))).scalar() or 1

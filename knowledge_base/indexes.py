@@ -91,6 +91,24 @@ class IndexCache:
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._locks: defaultdict[tuple[int, int], threading.Lock] = defaultdict(threading.Lock)
         self.report = IndexReport()
+        self._distrust_later()
+
+    def _distrust_later(self) -> None:
+        """Have indexes made anew that know changes which the catalogue does not.
+
+        Then an earlier catalogue was put back, and gives ids again that such an index has for other
+        chunks. Looked at before anything is committed, as the log would catch up with the index.
+        """
+        seen: dict[Path, int] = {}
+        for path in self._folder.glob(f"*/{_STATE}"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                seen[path] = int(json.loads(path.read_text(encoding="utf-8"))["seen"])
+        with self._database.read() as connection:  # after: another process may write an index just now
+            newest = chunk_changes.last(connection)
+        for path in (path for path, number in seen.items() if number > newest):
+            logger.warning("index %s is of a later catalogue; rebuilding it", path.parent.name)
+            with suppress(OSError):
+                path.unlink()
 
     def search(
         self,

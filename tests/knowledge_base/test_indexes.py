@@ -332,3 +332,25 @@ def test_an_index_is_written_again_once_its_training_has_ended(home: Home) -> No
     assert written != before
     home.indexes.save_all()
     assert index_files(home.folder) == written, "once is enough"
+
+
+def test_an_index_of_a_later_catalogue_is_made_anew(home: Home, tmp_path: Path) -> None:
+    home.add("k", {"a.md": "年假共有十五天。"})
+    home.add("other", {"b.md": "班车七点发车。"})
+    home.database._outside("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy(home.folder / "catalogue.db", tmp_path / "kept.db")
+    home.add("k", {"c.md": "住宿标准为五百元。"})
+    home.indexes.save_all()
+    home.close()
+    for path in home.folder.glob("catalogue.db*"):
+        path.unlink()
+    shutil.copy(tmp_path / "kept.db", home.folder / "catalogue.db")
+
+    back = open_home(home.folder)
+    back.add("other", {"d.md": "机房温度为二十二度。", "e.md": "门禁卡在前台领取。"})  # the log catches up
+    back.add("k", {"f.md": "打印机在三楼。"})
+    assert back.found("打印机在三楼", "k") == {"f.md"}
+    assert [hit.document for hit in back.search("住宿标准", "k", threshold=0.3)] == []
+    assert back.search("打印机在三楼", "k")[0].keyword_score > 0.9
+    assert back.indexes.report == IndexReport(opened=1, rebuilt=1, caught_up=1)
+    back.close()
