@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 from knowledge_base import chunk_changes, searched_chunks
 from knowledge_base.catalogue import KnowledgeBaseKey
 from knowledge_base.database import Database
+from knowledge_base.errors import CatalogueDamagedError
 from vectorstore.base import AS_CALIBRATED, Frequency, ScoredId, SearchIndex, Weights
 from vectorstore.errors import IndexInputError, VectorStoreError
 
@@ -103,8 +104,11 @@ class IndexCache:
         for path in self._folder.glob(f"*/{_STATE}"):
             with suppress(OSError, ValueError, KeyError, TypeError):
                 seen[path] = int(json.loads(path.read_text(encoding="utf-8"))["seen"])
-        with self._database.read() as connection:  # after: another process may write an index just now
-            newest = chunk_changes.last(connection)
+        try:
+            with self._database.read() as connection:  # after: another process may write an index just now
+                newest = chunk_changes.last(connection)
+        except CatalogueDamagedError:  # which is told where it is used
+            return
         for path in (path for path, number in seen.items() if number > newest):
             logger.warning("index %s is of a later catalogue; rebuilding it", path.parent.name)
             with suppress(OSError):

@@ -7,8 +7,6 @@ from difflib import SequenceMatcher
 
 LEAST_SIMILARITY = 0.4
 """Below it two texts of a document share little more than their subject."""
-
-
 COMPARED = 5
 """Candidates that share most pairs of characters with a text, to be compared with it wholly."""
 

@@ -236,6 +236,13 @@ def test_giving_space_back_waits_for_no_reader(database: Database) -> None:
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
 
 
+def test_what_cannot_be_tidied_is_told_and_harms_no_connection(database: Database) -> None:
+    with pytest.raises(DataFolderError):
+        database._outside("PRAGMA busy_timeout=0", "no statement")
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000
+
+
 def test_many_may_read_at_once(database: Database) -> None:
     with ExitStack() as stack:
         readers = [stack.enter_context(database.read()) for _ in range(20)]
