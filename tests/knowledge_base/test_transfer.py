@@ -11,6 +11,7 @@ import pytest
 
 from knowledge_base.errors import (
     DiskFullError,
+    InvalidNameError,
     KnowledgeBaseExistsError,
     KnowledgeBaseNotFoundError,
 )
@@ -189,6 +190,23 @@ def test_a_name_that_is_taken_is_refused_and_another_can_be_given(filled: Home, 
         i for i in before if isinstance(i, tuple)
     ]
     assert filled.found("人工修订", "制度 2") == {"中文-a_b%.md"}
+
+
+def test_a_prompt_that_is_refused_lets_nothing_in(home: Home, other: Home, tmp_path: Path) -> None:
+    home.catalogue.ensure("k")
+    home.catalogue.update("k", prompt="照 {passages} 回答。")
+    exporter(home).export("k", tmp_path / "k.zhiwen")
+
+    def check(prompt: str) -> None:
+        raise InvalidNameError(prompt)  # whatever is raised
+
+    strict = importer(other)
+    strict._check_prompt = check
+    with pytest.raises(InvalidNameError, match="照"):
+        strict.import_package(tmp_path / "k.zhiwen")
+    assert other.catalogue.keys() == []
+    importer(other).import_package(tmp_path / "k.zhiwen")
+    assert other.catalogue.prompts(["k"]) == {"k": "照 {passages} 回答。"}
 
 
 def test_an_empty_knowledge_base_goes_too(home: Home, other: Home, tmp_path: Path) -> None:
