@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from app.composition import build_service
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 _KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept."""
+_NOT_STARTED = 3
+"""Exit status when the port could not be opened, as uvicorn's own."""
 
 
 def serve(
@@ -32,7 +35,7 @@ def serve(
     import uvicorn
 
     from app.http.application import create_app
-    from app.http.connections import timed_heads
+    from app.http.connections import DrainingServer, timed_heads
 
     settings = load_settings(arguments)
     configure(settings.logging)
@@ -48,7 +51,7 @@ def serve(
         # Not a daemon: one that comes back from native code while Python ends takes the process down.
         threading.Thread(target=_warm_up, args=(service.warm_up,), name="warm-up", daemon=False).start()
         logger.info("知问 Zhiwen: http://%s:%d", address, number)
-        uvicorn.run(
+        config = uvicorn.Config(
             application,
             host=address,
             port=number,
@@ -61,6 +64,11 @@ def serve(
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             http=timed_heads(settings.limits.header_seconds),
         )
+        running = DrainingServer(config, application.state.leaving)
+        with suppress(KeyboardInterrupt):
+            running.run()
+        if not running.started:
+            raise SystemExit(_NOT_STARTED)
     finally:
         service.close()
 

@@ -65,6 +65,7 @@ def create_app(service: Service, *, pages: bool) -> FastAPI:
         responses={"default": {"model": ErrorResponse, "description": "Error"}},
     )
     app.state.service = service
+    app.state.leaving = lambda: None
     settings = service.settings
     limits = settings.limits
     slots = partial(Generations, waiting=limits.waiting_generations, patience=limits.generation_wait_seconds)

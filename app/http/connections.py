@@ -1,14 +1,18 @@
-"""Connections that keep nobody waiting: who opens one has so long to send the head of a request.
+"""Connections that keep nobody waiting, neither those who come nor the end of the server.
 
-uvicorn bounds how long a connection may be idle between requests, but neither before the first one
-nor once a byte of the next has come, so that a byte a second would hold a connection for ever.
+Who opens one has so long to send the head of a request: uvicorn bounds how long a connection may be
+idle between requests, but neither before the first one nor once a byte of the next has come, so that
+a byte a second would hold a connection for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+from collections.abc import Callable
 from typing import cast
 
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
@@ -43,3 +47,20 @@ class _TimedHeads(H11Protocol):
 def timed_heads(seconds: float) -> type[asyncio.Protocol]:
     """uvicorn's protocol, closing connections whose next request has no complete head after `seconds`."""
     return cast(type[asyncio.Protocol], type("TimedHeads", (_TimedHeads,), {"header_seconds": seconds}))
+
+
+class DrainingServer(uvicorn.Server):
+    """Calls `leaving` before it waits for the answers under way.
+
+    Streams that go on for as long as the server does are to be ended then; they would use up all the
+    time that the answers are given.
+    """
+
+    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leaving = leaving
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server.shutdown`."""
+        self._leaving()
+        await super().shutdown(sockets)

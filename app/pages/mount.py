@@ -21,7 +21,10 @@ _FONTS = ["system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sa
 
 
 def mount_pages(api: FastAPI, service: Service) -> FastAPI:
-    """Mount the pages at "/" behind the routes that `api` already has, and return `api`."""
+    """Mount the pages at "/" behind the routes that `api` already has, and return `api`.
+
+    To call `api.state.leaving` ends the streams that open pages watch the server by.
+    """
     settings = service.settings
     uploads = upload_folder(settings.data_dir)
     uploads.mkdir(parents=True, exist_ok=True)
@@ -58,6 +61,9 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
         allowed_paths=[],
         max_file_size=settings.limits.file_bytes,
     )
+    # Gradio ends them itself only where it runs the server too.
+    mounted: Any = api.routes[-1]
+    api.state.leaving = mounted.app.stop_event.set
     return api
 
 

@@ -42,7 +42,7 @@ def model() -> Iterator[SlowModel]:
 
 @contextmanager
 def server(
-    folder: Path, model: SlowModel, *, seconds_a_text: float
+    folder: Path, model: SlowModel, *, seconds_a_text: float, script: str = "api.py"
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """`python api.py` on a free port, once it answers."""
     with socket.socket() as free:
@@ -58,7 +58,7 @@ def server(
         "ZHIWEN_SERVER__DRAIN_SECONDS": "60",
         SECONDS_A_TEXT: str(seconds_a_text),
     }
-    command = [sys.executable, str(ROOT / "api.py"), "--port", str(port)]
+    command = [sys.executable, str(ROOT / script), "--port", str(port)]
     log = folder / "log.txt"
     with (
         log.open("ab") as output,
@@ -117,3 +117,15 @@ def test_answers_end_and_jobs_go_on(tmp_path: Path, model: SlowModel) -> None:
         assert "suspended" in kinds
         assert "interrupted" not in kinds
         assert len(client.knowledge_bases.documents("制度")) == FILES
+
+
+def test_an_open_page_does_not_hold_up_the_end(tmp_path: Path, model: SlowModel) -> None:
+    """The stream by which a page sees that the server lives ends at once, not after `drain_seconds`."""
+    with (
+        server(tmp_path, model, seconds_a_text=0, script="webui.py") as (process, url),
+        httpx.stream("GET", f"{url}/gradio_api/heartbeat/page", timeout=60) as watched,
+    ):
+        lines = watched.iter_lines()
+        assert next(lines) == "data: ALIVE"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=40) == 0

@@ -56,7 +56,7 @@ class Server:
             "ZHIWEN_DATA_DIR": str(self.data_dir),
             "ZHIWEN_MODELS_DIR": str(models_dir),
             "ZHIWEN_ANSWERING__MODELS": json.dumps(models),
-            "ZHIWEN_SERVER__DRAIN_SECONDS": "1",  # a page that is open would hold up the end for all of it
+            "ZHIWEN_SERVER__DRAIN_SECONDS": "1",  # nobody reads the answers under way
             "OMP_NUM_THREADS": "2",
         }
         self._process: subprocess.Popen[bytes] | None = None
