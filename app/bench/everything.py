@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -51,30 +51,35 @@ QUICK = Extent(sizes=(1_000, 5_000), documents=(5, 20), users=(1, 5), seconds=3,
 
 def measure_all(
     source: Source, files: Sequence[Path], *, models: Path, extent: Extent, progress: Progress
-) -> dict[str, Any]:
-    """Every measurement by its name; `files` are SQuAD files, none for the sample documents."""
+) -> Iterator[tuple[str, Any]]:
+    """Each measurement with its name, as soon as it is done.
+
+    `files` are SQuAD files, none for the sample documents.
+    """
     texts, questions = read_texts(files)
-    result: dict[str, Any] = {"machine": machine(), "limits": _limits(source, extent.sizes)}
-    result["retrieval"] = [
-        measure_retrieval(size, source, rounds=extent.rounds, progress=progress) for size in extent.sizes
-    ]
-    result["index"] = [measure_index(size, source, progress=progress) for size in extent.sizes]
-    result["embedding"] = measure_embedding(
-        texts[: extent.passages], questions, models=models, rounds=extent.rounds, progress=progress
+    yield "machine", machine()
+    yield "limits", _limits(source, extent.sizes)
+    yield (
+        "retrieval",
+        [measure_retrieval(size, source, rounds=extent.rounds, progress=progress) for size in extent.sizes],
+    )
+    yield "index", [measure_index(size, source, progress=progress) for size in extent.sizes]
+    passages = texts[: extent.passages]
+    yield (
+        "embedding",
+        measure_embedding(passages, questions, models=models, rounds=extent.rounds, progress=progress),
     )
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         largest = write_passages(texts, folder / "documents", max(extent.documents))
-        result["documents"] = [
-            measure_pipeline(largest[:count], questions, models=models, progress=progress)
-            for count in extent.documents
-        ]
+        taken_in = partial(measure_pipeline, questions=questions, models=models, progress=progress)
+        yield "documents", [taken_in(largest[:count]) for count in extent.documents]
         for name, documents in (("pdf", PDF), ("scan", SCAN)):
-            paths = [SAMPLES / document for document in documents]
-            result[name] = measure_pipeline(paths, questions, models=models, progress=progress)
+            yield name, taken_in([SAMPLES / document for document in documents])
         served = largest[: extent.documents[0]]
-        result |= _serving(served, questions, folder, models=models, extent=extent, progress=progress)
-    return result
+        yield from _serving(
+            served, questions, folder, models=models, extent=extent, progress=progress
+        ).items()
 
 
 def _limits(source: Source, sizes: Sequence[int]) -> dict[str, float]:
@@ -147,10 +152,12 @@ _PARTS: tuple[tuple[str, str, Plot | None], ...] = (
 
 
 def write_report(measured: Mapping[str, Any], folder: Path) -> str:
-    """Write the plots as SVG and `report.md` into the folder; the report's text."""
+    """Write the plots as SVG and `report.md` of what was measured into the folder; the report's text."""
     folder.mkdir(parents=True, exist_ok=True)
     lines = ["# Measurements", "", ", ".join(f"{key} {value}" for key, value in measured["machine"].items())]
     for name, title, plot in _PARTS:
+        if name not in measured:
+            continue
         found = measured[name]
         lines += ["", f"## {title}", ""]
         if isinstance(found, Mapping):

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 
 from app.bench.pipeline import langchain_pipeline
 
-STORE = "ZHIWEN_BENCH_STORE"
+STORE = "BENCH_STORE"
+"""Not one of the application's own variables, which it would refuse as an unknown setting."""
 MODELS = "ZHIWEN_MODELS_DIR"
 
 

@@ -111,15 +111,18 @@ def bench_all(output: Output, report: Path, questions: tuple[Path, ...], quick: 
     """全部测量，并写出报告 / Everything, also the whole pipeline, starts and chats; writes a report."""
     from app.bench.everything import QUICK, Extent, measure_all, write_report
 
-    figures = measure_all(
+    figures = {}
+    for name, measured in measure_all(
         _source(output, questions),
         questions,
         models=output.settings().models_folder.absolute(),
         extent=QUICK if quick else Extent(),
         progress=output.note,
-    )
+    ):
+        figures[name] = measured
+        text = write_report(figures, report)  # what was measured is kept, whatever becomes of the rest
     output.note("")
-    output.result(figures, write_report(figures, report))
+    output.result(figures, text)
 
 
 def _measure_sizes(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.bench import collection, rivals, stages
+from app.bench import collection, rival_server, rivals, stages
 from app.bench.collection import Collection, Nearest, Source, read_source, read_texts
 from app.bench.everything import write_report
 from app.bench.indexing import measure_index
@@ -217,6 +217,7 @@ def test_the_report_has_a_table_a_part_and_plots_beside_it(tmp_path: Path) -> No
     assert "| ingest_s | 5.0 | 100.0 |" in text
     assert "ingest_s ~ n^1.0" in text
     assert "| ratio | 3.0 |" in text
+    assert "from a cold start" not in write_report({"machine": {}, "limits": {}}, tmp_path).lower()
 
 
 def test_chats_are_counted_by_what_became_of_them() -> None:
@@ -224,3 +225,8 @@ def test_chats_are_counted_by_what_became_of_them() -> None:
     assert (figures["answers"], figures["answers_per_s"]) == (2, 0.5)
     assert figures["first_p50_ms"] == pytest.approx(200)
     assert (figures["turned_away"], figures["failed"]) == (3, 1)
+
+
+def test_what_the_rival_is_told_is_no_setting_of_ours() -> None:
+    """Its server reads the settings too, which refuse unknown variables."""
+    assert not rival_server.STORE.startswith("ZHIWEN_")
