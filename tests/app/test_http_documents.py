@@ -21,7 +21,7 @@ from app.service import Service
 from tests.app.bad_files import bad_files
 from tests.app.conftest import BRANCH, HANDBOOK, KB, MANUAL, SAMPLES, MakeService, files_below, finished
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 BASE = "/api/knowledge-bases"
 DOCUMENTS = f"{BASE}/{quote(KB)}/documents"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from fastapi.testclient import TestClient
 
 from app.composition import build_service
@@ -24,6 +25,8 @@ from app.http.application import create_app
 from app.rights import Access, for_access
 from app.service import Service
 from app.settings import load_settings
+
+pytestmark = pytest.mark.slow
 
 _FILES = 3
 

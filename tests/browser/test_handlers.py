@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 # In a process of its own, because Gradio leaves an event loop behind.
 _PROGRAM = """
 import asyncio, json, os, sys, typing, warnings

@@ -15,6 +15,8 @@ from benchmarks.make_samples import SAMPLES, SOURCES, make_samples
 from benchmarks.sample_renderers.parts import read_parts
 from benchmarks.sample_renderers.scan import SERIF, SERIF_BOLD
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS: list[dict[str, Any]] = json.loads(
     (SAMPLES.parent / "sample_questions.json").read_text(encoding="utf-8")
 )["questions"]

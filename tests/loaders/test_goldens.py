@@ -12,7 +12,7 @@ from loaders.splitter import ChineseTextSplitter
 from tests.loaders.office_files import SHARED, needs_shared
 from tests.loaders.pdf_files import FakeOcr
 
-pytestmark = needs_shared
+pytestmark = [needs_shared, pytest.mark.slow]
 
 
 def test_born_digital_pdf() -> None:

@@ -22,6 +22,8 @@ from tests.models.checkpoints.originals import (
     whole_ice_model,
 )
 
+pytestmark = pytest.mark.slow
+
 QUESTION = [{"role": "user", "content": "请假要谁批准？"}]
 TALK = [
     {"role": "system", "content": "只按文件回答。"},
