@@ -160,6 +160,7 @@ class Worker:
             folder = tempfile.mkdtemp(prefix="zhiwen-")
         # Also at the end of this process, whatever then becomes of the worker.
         self._remove_folder = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._ending = threading.Lock()
         self._process = context.Process(
             target=work,
             args=(theirs, factory, memory_bytes, folder),
@@ -188,12 +189,15 @@ class Worker:
         return f"status {code}"
 
     def kill(self) -> None:
-        """End the process and what it started, at once, and remove what they left."""
-        if self._process.pid is not None and self._process.exitcode is None and hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(ProcessLookupError, ValueError):
-            self._process.kill()
-        self._process.join(_KILL_SECONDS)
-        self.channel.close()
-        self._remove_folder()
+        """End the process and what it started, at once, and remove what they left. Safe for threads."""
+        # The pool that closes and the reader of the file may both end it: a pipe closed by two at
+        # once fails, or closes what has just been opened under the same number.
+        with self._ending:
+            if self._process.pid is not None and self._process.exitcode is None and hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                self._process.kill()
+            self._process.join(_KILL_SECONDS)
+            self.channel.close()
+            self._remove_folder()

@@ -3,10 +3,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from loaders.errors import (
 from loaders.isolation import IsolatedParser
 from loaders.isolation_worker import work
 from loaders.registry import parse_file
+from loaders.worker_pool import Worker
 from tests.loaders.office_files import workbook, zip_of
 from tests.loaders.test_legacy_office import ole, program, until_ended
 
@@ -235,6 +238,21 @@ def test_closing_ends_what_is_being_read(tmp_path: Path) -> None:
         os.kill(worker, 0)
     with pytest.raises(LoadingCancelledError):
         parser.parse(picture(tmp_path, READ), name="a.tif")
+
+
+def test_a_worker_is_ended_by_several_at_once() -> None:
+    worker, interval = Worker(None, 2 * 1024**3), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            for _ in range(200):
+                worker.channel, other = multiprocessing.Pipe()
+                for ended in [threads.submit(worker.kill) for _ in range(4)]:
+                    ended.result()
+                assert worker.channel.closed
+                other.close()
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_what_a_file_started_and_wrote_goes_when_it_is_cancelled(
