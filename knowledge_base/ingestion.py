@@ -163,7 +163,7 @@ class Ingestor:
 
                 def page_read(done: int, total: int, at: int = position, name: str = file.name) -> None:
                     progress(Progress(at, len(files), name, "parse", done, total))
-                    batches.look()
+                    batches.check()
 
                 try:
                     with self._times.of("parse"):

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClaimedJob:
-    """A job taken for work: the files that are still to do, with their positions in the job."""
+    """A job taken for work: the files still to do, small ones first, with their positions in the job."""
 
     id: str
     knowledge_base: str
@@ -167,11 +167,7 @@ class JobQueue:
             job_id, knowledge_base, kind = found
             _update(connection, job_id, state="running", runner=runner)
             _happened(connection, job_id, "started")
-            files = connection.execute(
-                select(job_files)
-                .where(job_files.c.job_id == job_id, job_files.c.state == "queued")
-                .order_by(job_files.c.position)
-            ).all()
+            files = job_rows.queued_files(connection, job_id)
         stored = tuple(
             (
                 f.position,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from knowledge_base import searched_chunks
 from knowledge_base.errors import JobNotFoundError
@@ -96,6 +97,23 @@ def next_queued(connection: Connection) -> tuple[str, str, str] | None:
                 return row.id, row.knowledge_base, row.kind
             taken |= wanted
     return None
+
+
+def queued_files(connection: Connection, job_id: str) -> Sequence[Row[Any]]:
+    """A job's files that are still to do, small ones first, so that they are soon found.
+
+    Of several of one name the last stays the last, for it is the one that is kept.
+    """
+    largest = (
+        func.max(job_files.c.size)
+        .over(partition_by=job_files.c.name, order_by=job_files.c.position)
+        .label("largest")
+    )
+    return connection.execute(
+        select(job_files, largest)
+        .where(job_files.c.job_id == job_id, job_files.c.state == "queued")
+        .order_by(largest, job_files.c.position)
+    ).all()
 
 
 def _claims(connection: Connection, job_id: str) -> set[str]:

@@ -128,7 +128,7 @@ def test_a_running_job_is_cancelled_between_two_files(
 ) -> None:
     monkeypatch.setattr("knowledge_base.ingestion.COMMIT_CHUNKS", 1)
     monkeypatch.setattr("knowledge_base.job_runner._LOOK_SECONDS", 0.0)
-    job_id = home.submit("k", {"a.md": LEAVE, "b.md": TRAVEL, "c.md": "第三个文件。"})
+    job_id = home.submit("k", {"a.md": LEAVE, "b.md": TRAVEL, "c.md": "第三个文件。" * 9})
 
     def cancel(name: str) -> None:
         if name == "b.md":

@@ -45,19 +45,31 @@ def test_a_long_file_holds_up_nobody_else(home: Home) -> None:
     runner.stop()
 
 
-def test_a_short_file_does_not_wait_for_the_long_one_behind_it(
+def test_a_short_file_does_not_wait_for_the_long_one_before_it(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("knowledge_base.batches.LINGER_SECONDS", 0.0)
+    monkeypatch.setattr("knowledge_base.batches.LINGER_SECONDS", 0.05)
     reached, go_on = threading.Event(), threading.Event()
     home.parser.before = blocked_by("scan.md", reached, go_on)
     runner = home.runner()
     runner.start()
-    job_id = home.submit("a", {"note.md": LEAVE, "scan.md": "一本很厚的书。"})
-    wait_for(home, job_id, lambda job: job.done == 1)
+    job_id = home.submit("a", {"scan.md": "一本很厚的书。" * 99, "note.md": LEAVE})
+    assert reached.wait(DEADLINE)
+    wait_for(home, job_id, lambda job: job.done == 1)  # while not even a page of the book is read
     assert home.found(LEAVE, "a") == {"note.md"}
     go_on.set()
     assert ended(home, job_id).state == "done"
+    runner.stop()
+
+
+def test_the_later_file_of_a_name_in_one_upload_wins(home: Home) -> None:
+    stored = [home.store("a.md", text) for text in (LEAVE * 9, TRAVEL)]
+    job = home.queue.submit(home.catalogue.ensure("k").id, stored)
+    home.let_go(stored)
+    runner = home.runner()
+    runner.start()
+    assert ended(home, job.id).state == "done"
+    assert home.texts("k") == {"a.md": [TRAVEL]}
     runner.stop()
 
 
