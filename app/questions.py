@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypedDict
 
 from app.answering.answerer import QUOTE_MODEL, Answerer
@@ -104,8 +105,7 @@ class Questions:
         The mode "chat" asks the chat model without any document.
         """
         self._check_question(question)
-        for name in knowledge_bases:
-            self._parts.catalogue.key(name)
+        pending = self.documents_pending(knowledge_bases)
         name = model or self.settings.answering.model
         chat_model = None if name == QUOTE_MODEL else self.models(name)
         if mode == "chat" and chat_model is None:
@@ -130,7 +130,13 @@ class Questions:
         recent = (
             history[-self.settings.answering.history_turns :] if self.settings.answering.history_turns else ()
         )
-        return answerer.stream(question.strip(), recent)
+        return _with_pending(answerer.stream(question.strip(), recent), pending if mode != "chat" else 0)
+
+    def documents_pending(self, knowledge_bases: Sequence[str]) -> int:
+        """How many documents of these knowledge bases are still to be read or stored."""
+        return self._parts.jobs.files_pending(
+            [self._parts.catalogue.key(name).id for name in knowledge_bases]
+        )
 
     def threshold(self, threshold: float | None = None) -> float:
         """The relevance that counts: the one given, else that of the settings, else the calibrated."""
@@ -150,3 +156,10 @@ class Questions:
         maximum = self.settings.limits.question_characters
         if not question.strip() or len(question) > maximum:
             raise QuestionError(f"a question has 1 to {maximum} characters", maximum=maximum)
+
+
+def _with_pending(events: Iterator[Event], pending: int) -> Iterator[Event]:
+    for event in events:
+        if isinstance(event, Final):
+            event = Final(replace(event.answer, documents_pending=pending))
+        yield event

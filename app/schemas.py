@@ -197,7 +197,8 @@ class TokenUsage(_Schema):
 class Answer(_Schema):
     """An answer with its citations, or a refusal without any. `timings` are in seconds.
 
-    `usage` is null where no language model was asked, or its server does not tell.
+    `usage` is null where no language model was asked, or its server does not tell. `documents_pending`
+    counts uploads to the knowledge bases asked that were still being processed, so not searched.
     """
 
     answer: str
@@ -208,6 +209,7 @@ class Answer(_Schema):
     timings: dict[str, float]
     sentences: list[AnswerSentence] = []
     usage: TokenUsage | None = None
+    documents_pending: int = 0
 
 
 class Chunk(_Schema):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -94,6 +94,18 @@ class JobQueue:
         of_seen = jobs.c.knowledge_base_id.in_([id for id in ids if seen(id)])
         with self._database.read() as connection:
             return [self._as_known(job) for job in job_rows.infos(connection, of_seen, limit=limit)]
+
+    def files_pending(self, knowledge_base_ids: Collection[int]) -> int:
+        """How many files of these knowledge bases have still to be read or stored."""
+        files = select(func.count()).select_from(job_files.join(jobs, jobs.c.id == job_files.c.job_id))
+        pending = job_files.c.state == "queued", jobs.c.state.in_(UNFINISHED)
+        with self._database.read() as connection:
+            return (
+                connection.execute(
+                    files.where(*pending, jobs.c.knowledge_base_id.in_(knowledge_base_ids))
+                ).scalar()
+                or 0
+            )
 
     def events(self, job_id: str) -> list[JobEvent]:
         """What happened to a job, in order. Raises `JobNotFoundError`."""

@@ -80,6 +80,8 @@ class Answer:
     """What a language model wrote, by sentence; a quoted answer needs none."""
     usage: TokenUsage | None = None
     """Tokens of the language model; None where none was asked, or its server does not tell."""
+    documents_pending: int = 0
+    """Documents of the knowledge bases asked that were still to be read or stored, so not searched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,5 +105,9 @@ class ChatChoices:
         documents = sum(info.documents for info in infos if info.name in (chosen or ()))
         samples = any(info.name == SAMPLES and info.documents and SAMPLES in (chosen or ()) for info in infos)
         return welcome_html(
-            language, libraries=len(infos), documents=documents if chosen else 1, samples=samples
+            language,
+            libraries=len(infos),
+            documents=documents if chosen else 1,
+            pending=self._service.documents_pending([i.name for i in infos if i.name in (chosen or ())]),
+            samples=samples,
         )

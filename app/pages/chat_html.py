@@ -43,7 +43,8 @@ def exchange_html(exchange: Exchange, number: int, language: Language, *, newest
     state = ' aria-busy="true"' if exchange.running else ""
     body = _badges(exchange, language) + _body(exchange, number, language)
     if not exchange.running:
-        body += _sources(exchange, number, language) + _tools(exchange, number, language, newest=newest)
+        body += _pending(exchange, language) + _sources(exchange, number, language)
+        body += _tools(exchange, number, language, newest=newest)
         if newest:
             body += _suggestions(exchange, language)
     return f'<article class="zw-exchange">{question}<div class="zw-reply"{state}>{body}</div></article>'
@@ -55,10 +56,12 @@ def editing_html(language: Language) -> str:
     return f'<p class="zw-notice" role="status">{line} {button(text("editing_end", language), "keep")}</p>'
 
 
-def welcome_html(language: Language, *, libraries: int, documents: int, samples: bool) -> str:
+def welcome_html(language: Language, *, libraries: int, documents: int, pending: int, samples: bool) -> str:
     """What a conversation without exchanges shows: what to do next."""
     if not libraries:
         title, hint, action = "none_title", "none_hint", "none_action"
+    elif not documents and pending:
+        title, hint, action = "pending_title", "pending_hint", "pending_action"
     elif not documents:
         title, hint, action = "no_documents_title", "no_documents_hint", "no_documents_action"
     else:
@@ -128,6 +131,15 @@ def _body(exchange: Exchange, number: int, language: Language) -> str:
         ends = [sentence.end for sentence in answer.sentences if not sentence.supported]
         inner = markdown_answer(with_doubts(answer.answer, ends), reference, doubt=sign)
     return f'<div class="zw-answer">{inner}</div>'
+
+
+def _pending(exchange: Exchange, language: Language) -> str:
+    count = exchange.answer.documents_pending if exchange.answer else 0
+    if not count:
+        return ""
+    line = escape(text("pending", language, count=count))
+    see = button(text("pending_action", language), "open", tab="library", kind="quiet")
+    return f'<p class="zw-notice">{line} {see}</p>'
 
 
 def _references(answer: Answer | None, number: int) -> Callable[[int], str]:

@@ -53,6 +53,23 @@ def _without_timings(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in answer.items() if key != "timings"}
 
 
+def test_an_answer_tells_of_documents_that_are_still_being_processed(
+    make_service: MakeService, client_of: Callable[[Service], TestClient]
+) -> None:
+    service = make_service()
+    for name in (KB, "空"):
+        service.create_knowledge_base(name)
+    service.submit(KB, [service.store("假期.md", ["年休假为十天。".encode()])])
+    client = client_of(service)
+    before = _ask(client, "年休假有几天？")
+    assert (before["refused"], before["documents_pending"]) == (True, 1)
+    assert _ask(client, "年休假有几天？", knowledge_bases=["空"])["documents_pending"] == 0
+    service.start()
+    finished(client, service.jobs()[0].id)
+    after = _ask(client, "年休假有几天？")
+    assert (after["refused"], after["documents_pending"]) == (False, 0)
+
+
 def test_search_finds_the_passage(client: TestClient) -> None:
     hits = _search(client, LEAVE)
     best = hits[0]

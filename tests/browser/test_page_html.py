@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from app.answering.types import Answer, AnswerSentence, Citation, Event, Final, Sources, Token, Turn
 from app.conversation_files import is_of_conversation
 from app.pages import jobs_html, library_html, trial_html, uploads
-from app.pages.chat_html import current_html, history_html
+from app.pages.chat_html import current_html, history_html, welcome_html
 from app.pages.conversation import Conversation, Exchange, ask
 from app.pages.language import language_of
 from app.pages.markup import button, highlighted, markdown_answer, plain_answer
@@ -146,6 +146,33 @@ def test_sentences_that_nothing_bears_out_are_marked() -> None:
 )
 def test_each_outcome_has_its_sign(exchange: Exchange, shown: str) -> None:
     assert shown in current_html(Conversation([exchange]), "en")
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_documents_that_were_not_searched_yet_are_told(refused: bool) -> None:
+    answer = Answer("年假为十天。", refused, "quote", () if refused else (CITATION,), documents_pending=3)
+    html = current_html(Conversation([Exchange("几天？", answer=answer, running=False)]), "zh")
+    assert "还有 3 份文档正在处理" in html
+    assert 'data-tab="library"' in html
+    settled = replace(answer, documents_pending=0)
+    html = current_html(Conversation([Exchange("几天？", answer=settled, running=False)]), "zh")
+    assert "正在处理" not in html
+
+
+@pytest.mark.parametrize(
+    ("libraries", "documents", "pending", "title"),
+    [
+        (0, 0, 0, "还没有知识库"),
+        (1, 0, 0, "所选知识库中还没有文档"),
+        (1, 0, 2, "文档正在处理"),
+        (1, 5, 2, "想了解什么"),
+    ],
+)
+def test_an_empty_conversation_says_what_to_do_next(
+    libraries: int, documents: int, pending: int, title: str
+) -> None:
+    html = welcome_html("zh", libraries=libraries, documents=documents, pending=pending, samples=False)
+    assert title in html
 
 
 def test_only_the_newest_exchange_can_be_answered_again() -> None:
