@@ -193,6 +193,10 @@ class _View:
         self._may_all(knowledge_bases)
         return self._service.retrieve(query, knowledge_bases, **options)
 
+    def documents_pending(self, knowledge_bases: Sequence[str]) -> int:
+        self._may_all(knowledge_bases)
+        return self._service.documents_pending(knowledge_bases)
+
     def ask(self, question: str, knowledge_bases: Sequence[str], **options: Any) -> Any:
         self._may_all(knowledge_bases)
         return self._service.ask(question, knowledge_bases, **options)

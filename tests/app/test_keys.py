@@ -16,6 +16,7 @@ from sqlalchemy import update
 from app.errors import NoKeyMadeError
 from app.http.application import create_app
 from app.http.key_guesses import place_of
+from app.rights import EVERYTHING, Access, for_access
 from app.service import Service
 from app.serving import check_guarded
 from knowledge_base.tables import api_keys
@@ -369,8 +370,6 @@ def test_an_import_under_way_is_seen_by_who_sees_everything(
 
 
 def test_conversations_belong_to_their_key(make_service: MakeService) -> None:
-    from app.rights import Access, for_access
-
     service = make_service()
     first, second = (for_access(service, Access(key_id=name)) for name in ("a", "b"))
     session = first.sessions.create("another")
@@ -443,3 +442,14 @@ def test_an_address_tries_so_many_keys(make_service: MakeService, client_of: Cli
 )
 def test_what_counts_as_one_address(one: str | None, other: str | None, same: bool) -> None:
     assert (place_of(one) == place_of(other)) is same
+
+
+def test_what_the_pages_and_routes_may_call_has_a_right(make_service: MakeService) -> None:
+    inner = {
+        *("start", "warm_up", "close", "ingest", "ingestion_seconds"),
+        *("ensure_knowledge_base", "rebuild_knowledge_base"),
+    }
+    service = make_service()
+    anybody = for_access(service, EVERYTHING)
+    for name in {name for name in dir(Service) if not name.startswith("_")}:
+        assert hasattr(anybody, name) == (name not in inner), name
