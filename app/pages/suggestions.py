@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 SUGGESTIONS = 3
 _MOST_CHUNKS = 3000
 """Longer documents are not looked through while somebody waits."""
-_NUMBERING = re.compile(r"^(第[一二三四五六七八九十百\d]+[章节条]|[一二三四五六七八九十]+[、.]|[\d.]+)\s*")
+_NUMBERING = re.compile(
+    r"""^(?:第[一二三四五六七八九十百零\d]+[章节条篇]|[(（][一二三四五六七八九十\d]+[)）]|[一二三四五六七八九十]+[、.．]
+        |\d+(?:[.．]\d+)*(?=[\s、.．:：])|(?:chapter|section|part|appendix)\s+[\dA-Z]+\b)[\s、.．:：]*""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _LONGEST = 40
 
 
@@ -55,6 +59,11 @@ def _beside(chunks: Sequence[Chunk], place: int, language: Language) -> Iterator
         if chunk.question:
             yield chunk.question
         elif chunk.heading_path and chunk.heading_path[-1:] != own and len(chunk.heading_path) > 1:
-            heading = _NUMBERING.sub("", chunk.heading_path[-1]).strip()
+            heading = unnumbered(chunk.heading_path[-1])
             if 2 <= len(heading) <= _LONGEST:
                 yield text("suggest_heading", language, heading=heading)
+
+
+def unnumbered(heading: str) -> str:
+    """A heading without its number: what "第三章：差旅" or "3.1 Travel" is about."""
+    return _NUMBERING.sub("", heading).strip()

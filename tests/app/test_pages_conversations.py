@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from app.answering.types import Answer, AnswerSentence, Citation
 from app.pages.browser_id import BROWSER_COOKIE, new_cookie, owner_of
 from app.pages.conversation import Conversation, Exchange
 from app.pages.flow import marked, piece_html, pieces
 from app.pages.keeping import INTERRUPTED, Keeper
 from app.pages.reader import citation_html
-from app.pages.suggestions import suggestions
+from app.pages.suggestions import suggestions, unnumbered
 from loaders.document import Box, Chunk
 from tests.app.conftest import KB, MakeService
 
@@ -197,6 +199,25 @@ def test_the_cited_sentence_is_marked_in_its_document(make_service: MakeService)
     assert suggestions(service, answer, "zh", asked=asked[:1]) == asked[1:]
     service.delete_document(KB, answer.citations[0].document_id)
     assert "已被删除或更换" in citation_html(service, answer.citations[0], "zh", address={})
+
+
+@pytest.mark.parametrize(
+    ("heading", "about"),
+    [
+        ("第五章：知识生成提示", "知识生成提示"),
+        ("第十二条 借款", "借款"),
+        ("三、津贴", "津贴"),
+        ("（二）备用金", "备用金"),
+        ("3.1 安装", "安装"),
+        ("4．维护", "维护"),
+        ("Chapter 3: Travel", "Travel"),
+        ("2025年度计划", "2025年度计划"),
+        ("5G网络", "5G网络"),
+        ("Partners", "Partners"),
+    ],
+)
+def test_a_heading_is_asked_about_without_its_number(heading: str, about: str) -> None:
+    assert unnumbered(heading) == about
 
 
 def test_what_chunks_share_is_shown_once() -> None:
