@@ -7,7 +7,6 @@ word may be the one that matters: SG-100 or SG-200, 上海 or 成都, 能 or 不
 from __future__ import annotations
 
 import re
-from collections import Counter
 
 from vectorstore.chinese import fold, is_han, terms
 
@@ -26,6 +25,7 @@ _FORMS = tuple(
     )
 )
 """One form for all ways to ask for a reason, a time…, in the order in which they are looked for."""
+_ASKED = {form.strip() for _, form in _FORMS} - {"who"}
 _FILLING = re.compile(
     r"请问|告诉我|一下|应该|应当|能够|可以|[的了是有在我你您吗呢吧啊呀能需要]"
     r"|\b(?:the|an?|of|to|in|on|at|for|is|are|was|were|be|do|does|did|can|could|should|may|will|i|we|you"
@@ -34,14 +34,28 @@ _FILLING = re.compile(
 
 
 def same_question(one: str, other: str) -> bool:
-    """Whether two questions differ in nothing but their order and the words that ask and fill."""
-    words = _words(one)
-    return bool(words) and words == _words(other)
+    """Whether two questions differ in nothing but the words that ask and fill, and the part they begin with.
+
+    怎么申请年假 and 年假怎么申请 are the same; 甲方付给乙方 and 乙方付给甲方 are not, nor are 谁批准张三 and
+    张三批准谁.
+    """
+    asked, words = _parts(one)
+    also_asked, other_words = _parts(other)
+    if not words or sorted(asked) != sorted(also_asked) or len(words) != len(other_words):
+        return False
+    turned = f" {' '.join(words)} {' '.join(words)} "
+    return f" {' '.join(other_words)} " in turned
 
 
-def _words(question: str) -> Counter[str]:
-    """How often a folded question holds each Chinese character, each other word, each thing asked for."""
+def _parts(question: str) -> tuple[list[str], list[str]]:
+    """What a folded question asks for, and its Chinese characters and other words in their order.
+
+    Who does and who is done to stand in their places, so 谁 counts among the latter.
+    """
     folded = fold(question)
     for pattern, form in _FORMS:
         folded = pattern.sub(form, folded)
-    return Counter(term for term in terms(_FILLING.sub(" ", folded)) if len(term) == 1 or not is_han(term))
+    found = [term for term in terms(_FILLING.sub(" ", folded)) if len(term) == 1 or not is_han(term)]
+    asked = [term for term in found if term in _ASKED]
+    words = [term for term in found if term not in _ASKED]
+    return asked, words
