@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 
 from fastapi import APIRouter, Form, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from app.errors import TooManyRequestsError
+from app.errors import ForbiddenError, TooManyRequestsError
 from app.http.asking import scope_access, wished_language
 from app.http.authentication import COOKIE, address_of
 from app.http.common import whole_service
@@ -66,7 +66,33 @@ def login(request: Request, key: str = Form("", max_length=200)) -> Response:
         return _page(_language(request), wrong="often", status=429, wait=str(error.details["retry_after"]))
     if access is None:
         return _page(_language(request), wrong="wrong", status=401)
-    response = RedirectResponse("/", status_code=303)
+    return _kept(RedirectResponse("/", status_code=303), key, request)
+
+
+@router.post("/first-key")
+def make_first_key(request: Request, name: str = Form(max_length=200)) -> Response:
+    """Make the first key, an admin's, and keep it in the browser that asks.
+
+    From the same moment on nothing is answered without a key: only the answer to the request that makes
+    it can carry its secret back.
+    """
+    keys = whole_service(request).keys
+    if keys.needed():
+        raise ForbiddenError("there are keys already")
+    _, secret = keys.create(name, role="admin")
+    return _kept(JSONResponse({"key": secret}, headers={"Cache-Control": "no-store"}), secret, request)
+
+
+@router.post("/logout")
+def logout() -> Response:
+    """Forget the browser's key."""
+    response = RedirectResponse("/login", status_code=303)
+    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return response
+
+
+def _kept(response: Response, key: str, request: Request) -> Response:
+    """The response, with the key for the browser to keep."""
     response.set_cookie(
         COOKIE,
         key,
@@ -75,14 +101,6 @@ def login(request: Request, key: str = Form("", max_length=200)) -> Response:
         samesite="strict",
         secure=request.url.scheme == "https",
     )
-    return response
-
-
-@router.post("/logout")
-def logout() -> Response:
-    """Forget the browser's key."""
-    response = RedirectResponse("/login", status_code=303)
-    response.delete_cookie(COOKIE, httponly=True, samesite="strict")
     return response
 
 

@@ -62,7 +62,7 @@ def problems_html(lines: Sequence[str], language: Language) -> str:
 def keys_html(keys: Sequence[tuple[ApiKey, Sequence[str] | None]], language: Language) -> str:
     """The keys, each with the names of the knowledge bases that it opens (None: all)."""
     if not keys:
-        return f'<p class="zw-empty">{escape(text("keys_none", language))}</p>'
+        return f'<p class="zw-empty" data-no-keys>{escape(text("keys_none", language))}</p>'
     columns = ("column_key", "column_role", "column_opens", "column_made")
     head = "".join(f'<th scope="col">{escape(text(column, language))}</th>' for column in columns)
     head += f'<th scope="col"><span class="zw-hidden">{escape(text("column_actions", language))}</span></th>'
@@ -106,10 +106,9 @@ def secret_html(secret: str, language: Language, *, first: bool) -> str:
     if first:
         said.append(text("key_first_made", language))
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)
-    login = f'<a class="zw-button primary" href="login">{escape(text("key_login", language))}</a>'
     return (
         f'<div class="zw-notice" role="status">{lines}<p><code class="zw-secret">{escape(secret)}</code></p>'
-        f"{login if first else ''}</div>"
+        "</div>"
     )
 
 

@@ -12,7 +12,7 @@ from app.messages import Language
 from app.pages import system_html
 from app.pages.job_actions import act_on_job
 from app.pages.language import language_of
-from app.pages.library_html import notice_html
+from app.pages.library_html import failed_html, notice_html
 from app.pages.scripts import ACTIONS
 from app.pages.texts import text
 from knowledge_base.api_keys import ROLES, Role
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 2.0
 
 Updates = tuple[Any, ...]
+
+_FIRST_KEY = (
+    "async (name, role, opens) => [name, role, opens, await window.zhiwen.firstKey(name, role, opens)]"
+)
+"""The first key is made by a request of its own: what Gradio sends after it would find the door shut."""
 
 
 class SystemTab:
@@ -71,6 +76,7 @@ class SystemTab:
                 label("key_make"), variant="primary", scale=0, min_width=120, elem_id="zw-key-make"
             )
         self.secret = gr.HTML(elem_id="zw-key-secret", apply_default_css=False)
+        self.first = gr.JSON(visible=False)
 
     def connect(self, item: gr.Tab, others: list[gr.Tab]) -> None:
         """Attach the handlers; `item` is the tab itself, with the `others` it is not seen."""
@@ -85,7 +91,8 @@ class SystemTab:
             self._check, None, [self.findings], api_visibility="private", show_progress_on=[self.findings]
         )
         made = [self.notice, self.keys, self.secret, self.name]
-        self.make.click(self._make, [self.name, self.role, self.opens], made, **quiet)
+        asked = [self.name, self.role, self.opens, self.first]
+        self.make.click(self._make, asked, made, js=_FIRST_KEY, **quiet)
         self.keys.act(self._revoke, None, [self.notice, self.keys], **quiet)
 
     def _show(self, request: gr.Request) -> Updates:
@@ -134,19 +141,28 @@ class SystemTab:
         ]
         return system_html.findings_html(lines, language)
 
-    def _make(self, name: str, role: Role, opens: list[str] | None, request: gr.Request) -> Updates:
+    def _make(
+        self,
+        name: str,
+        role: Role,
+        opens: list[str] | None,
+        first: dict[str, str] | None,
+        request: gr.Request,
+    ) -> Updates:
+        """Make a key; `first` is what became of the page's asking for the first: `key`, or `error`."""
         language = self._language(request)
+        secret = (first or {}).get("key", "")
         try:
             # Asked for once: as soon as there is a key, a browser without one may do nothing more.
             keys = self._service.keys
-            first = not keys.usable()
-            if first and (role != "admin" or opens):
-                return notice_html(text("key_first", language), language), gr.skip(), gr.skip(), gr.skip()
-            _, secret = keys.create(name, role=role, names=opens or None)
+            if not keys.usable():
+                reason = (first or {}).get("error") or text("key_first", language)
+                return failed_html(reason), gr.skip(), gr.skip(), gr.skip()
+            made = secret or keys.create(name, role=role, names=opens or None)[1]
             listed = [(key, keys.names(key)) for key in keys.list()]
         except KNOWN as error:
             return notice_html(error, language), gr.skip(), gr.skip(), gr.skip()
-        shown = system_html.secret_html(secret, language, first=first)
+        shown = system_html.secret_html(made, language, first=bool(secret))
         return "", system_html.keys_html(listed, language), shown, ""
 
     def _revoke(self, event: gr.EventData, request: gr.Request) -> Updates:

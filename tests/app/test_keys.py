@@ -406,6 +406,28 @@ def test_the_login_keeps_the_key_where_no_script_reads_it(
     assert client.get("/api/knowledge-bases").status_code == 401
 
 
+def test_the_first_key_is_told_and_kept_by_the_request_that_makes_it(
+    make_service: MakeService, client_of: ClientOf
+) -> None:
+    """What comes after it is turned away, so a page that asked twice would never see its key."""
+    service = make_service()
+    client = client_of(service)
+    assert client.post("/first-key", data={"name": "a/b"}).json()["error"]["code"] == "invalid_name"
+    assert not service.keys.needed()
+    foreign = {"Origin": "http://elsewhere.example"}
+    assert client.post("/first-key", data={"name": "admin"}, headers=foreign).status_code == 403
+    made = client.post("/first-key", data={"name": "admin"})
+    key = service.keys.check(made.json()["key"])
+    assert key is not None
+    assert (key.name, key.role, key.knowledge_base_ids) == ("admin", "admin", None)
+    assert "httponly" in made.headers["set-cookie"].lower()
+    assert client.get("/api/knowledge-bases").status_code == 200
+    assert client.post("/first-key", data={"name": "again"}).json()["error"]["code"] == "forbidden"
+    client.cookies.clear()
+    assert client.post("/first-key", data={"name": "again"}).status_code == 401
+    assert len(service.keys.list()) == 1
+
+
 def test_an_address_tries_so_many_keys(make_service: MakeService, client_of: ClientOf) -> None:
     """Who was let in before goes on; a key that is tried again tells nothing new and is not counted."""
     service = make_service(limits={"keys_tried_per_minute": 3})

@@ -107,6 +107,24 @@ def test_a_reader_sees_its_own_and_an_editor_uploads(
     with Client(guarded.url) as client:
         for name in (OWN, OTHER):
             client.knowledge_bases.create(name)
+    # The first key is shown to whoever makes it, and the page goes on with it.
+    context = browser.new_context(locale="zh-CN")
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    page.goto(guarded.url)
+    page.locator(".zw-welcome").wait_for()
+    page.get_by_role("tab", name="系统").click()
+    page.get_by_role("tab", name="密钥").click()
+    page.locator("#zw-keys [data-no-keys]").wait_for()
+    page.locator("#zw-key-name").locator("input, textarea").fill("信息部")
+    page.locator("#zw-key-make").click()
+    admin = page.locator("#zw-key-secret .zw-secret").inner_text()
+    expect(page.locator("#zw-keys tbody tr")).to_contain_text("信息部")
+    page.get_by_role("tab", name="知识库").click()
+    expect(page.locator("#zw-library input")).to_have_value(OTHER)
+    context.close()
+    with Client(guarded.url, key=admin) as client:
+        assert [base.name for base in client.knowledge_bases.list()] == [OTHER, OWN]
     with _keys(guarded) as keys:
         _, reader = keys.create("reader", role="reader", names=[OWN])
         ended, editor = keys.create("editor", role="editor", names=[OWN])
