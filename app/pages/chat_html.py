@@ -137,9 +137,7 @@ def _pending(exchange: Exchange, language: Language) -> str:
     count = exchange.answer.documents_pending if exchange.answer else 0
     if not count:
         return ""
-    line = escape(text("pending", language, count=count))
-    see = button(text("pending_action", language), "open", tab="library", kind="quiet")
-    return f'<p class="zw-notice">{line} {see}</p>'
+    return f'<p class="zw-notice">{escape(text("pending", language, count=count))}</p>'
 
 
 def _references(answer: Answer | None, number: int) -> Callable[[int], str]:
