@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import html
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from app.errors import ForbiddenError, TooManyRequestsError
+from app.errors import TooManyRequestsError
 from app.http.asking import scope_access, wished_language
 from app.http.authentication import COOKIE, address_of
 from app.http.common import whole_service
@@ -78,7 +78,7 @@ def make_first_key(request: Request, name: str = Form(max_length=200)) -> Respon
     """
     keys = whole_service(request).keys
     if keys.needed():
-        raise ForbiddenError("there are keys already")
+        raise HTTPException(404)  # from then on nobody needs it
     _, secret = keys.create(name, role="admin")
     return _kept(JSONResponse({"key": secret}, headers={"Cache-Control": "no-store"}), secret, request)
 
