@@ -55,6 +55,12 @@ class EvaluationFileError(ApplicationError):
     code = "invalid_question_set"
 
 
+class SourcesNotFoundError(ApplicationError):
+    """A question set names documents that are not in the knowledge bases it is asked of."""
+
+    code = "sources_not_found"
+
+
 class EvaluationCancelledError(ApplicationError):
     """An evaluation was cancelled before its first configuration was done."""
 

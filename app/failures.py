@@ -21,6 +21,7 @@ STATUS = {
     "invalid_setting": 500,
     "invalid_question": 422,
     "invalid_question_set": 422,
+    "sources_not_found": 422,
     "evaluation_run_not_found": 404,
     "evaluation_running": 409,
     "evaluation_runs_differ": 409,

@@ -221,6 +221,8 @@ class PackageReader:
         for info in self._zip.infolist():
             name = info.filename
             if name in infos or (name != MANIFEST and not allowed(name)):
+                if MANIFEST not in self._zip.namelist():
+                    raise PackageError("some other ZIP file", finding="package_damaged")
                 raise PackageError(f"unexpected member {name!r}", finding="package_extra", member=name)
             if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
                 raise PackageError(f"{name} is compressed", finding="package_damaged")

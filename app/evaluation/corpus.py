@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from app.composition import build_service
-from app.errors import EvaluationFileError
+from app.errors import SourcesNotFoundError
 from app.evaluation.configurations import AS_IT_IS, splitter_settings
 from app.evaluation.question_sets import Question, QuestionSet
 from app.service import Service
@@ -21,6 +21,8 @@ from models.embedder import Embedder
 
 _KNOWLEDGE_BASE = "evaluation"
 _BLOCK = 1 << 20
+_MOST_NAMED = 10
+"""Documents that are not there, in an error."""
 
 Progress = Callable[[str], None]
 
@@ -80,7 +82,7 @@ class Corpora:
         for knowledge_base in self.knowledge_bases:
             for info in service.documents(knowledge_base):
                 names[info.name].add(info.id)
-        self._check_sources(names)
+        aliases = self._aliases(names)
         left_out = frozenset(name for name in names if held_out(name, self.hold_out))
         among = None
         if left_out:
@@ -90,8 +92,8 @@ class Corpora:
             lambda weights: build_service(self.settings, embedder=service.embedder(), weights=weights),
             AS_IT_IS,
             self.knowledge_bases,
-            {name: frozenset(ids) for name, ids in names.items()},
-            left_out,
+            {name: frozenset(names[aliases.get(name, name)]) for name in (*names, *aliases)},
+            _with_aliases(left_out, aliases),
             among=among,
         )
 
@@ -113,6 +115,7 @@ class Corpora:
                 left_out = frozenset(
                     name for name, (key, _) in documents.items() if held_out(key, self.hold_out)
                 )
+                aliases = self._aliases(documents)
                 names, failed = _ingest(
                     service, {n: read for n, (_, read) in documents.items() if n not in left_out}, progress
                 )
@@ -123,8 +126,8 @@ class Corpora:
                     ),
                     splitter,
                     (_KNOWLEDGE_BASE,),
-                    names,
-                    left_out,
+                    {**names, **{name: names[full] for name, full in aliases.items() if full in names}},
+                    _with_aliases(left_out, aliases),
                     failed=failed,
                     seconds=service.ingestion_seconds(),
                 )
@@ -142,14 +145,29 @@ class Corpora:
                 path = service.document_file(knowledge_base, info.id)
                 # Of a name in several knowledge bases the last stands for all.
                 found[info.name] = (info.name, partial(_blocks, path))
-        self._check_sources(found)
+        self._aliases(found)
         return found
 
-    def _check_sources(self, names: Iterable[str]) -> None:
+    def _aliases(self, names: Collection[str]) -> dict[str, str]:
+        """Documents by what the questions call them without the folder that they were uploaded with.
+
+        Raises `SourcesNotFoundError` where none, or more than one, is meant.
+        """
         named = {source for question in self.questions.questions for source in question.sources}
-        if missing := sorted(named - set(names)):
-            reason = f"no such document: {', '.join(missing[:10])}"
-            raise EvaluationFileError(reason, name=self.questions.name, reason=reason)
+        alike: defaultdict[str, list[str]] = defaultdict(list)
+        for name in names:
+            alike[name.rpartition("/")[2]].append(name)
+        aliases = {source: alike[source][0] for source in named - set(names) if len(alike[source]) == 1}
+        if missing := sorted(named - set(names) - set(aliases)):
+            documents = ", ".join(missing[:_MOST_NAMED])
+            raise SourcesNotFoundError(
+                f"no such document: {documents}", name=self.questions.name, documents=documents
+            )
+        return aliases
+
+
+def _with_aliases(left_out: frozenset[str], aliases: Mapping[str, str]) -> frozenset[str]:
+    return left_out | {alias for alias, name in aliases.items() if name in left_out}
 
 
 def _encoded(text: str) -> list[bytes]:

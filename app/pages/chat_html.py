@@ -186,6 +186,11 @@ def _citation(citation: Citation, number: int, language: Language) -> str:
 
 def _tools(exchange: Exchange, number: int, language: Language, *, newest: bool) -> str:
     parts = []
+    if exchange.answer is not None and exchange.answer.refused:
+        nearest = text("see_nearest", language)
+        parts.append(
+            button(nearest, "open", tab="retrieval", question=exchange.question, kind="quiet zw-nearest")
+        )
     if exchange.text or exchange.answer is not None:
         copied = escape(text("copied", language))
         parts.append(

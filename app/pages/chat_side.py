@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.failures import KNOWN
+from app.http.authentication import given_key
 from app.pages.browser_id import owner_of
 from app.pages.conversation import Conversation
 from app.pages.language import language_of
@@ -23,6 +24,11 @@ class ChatSide:
     def __init__(self, service: Service, label: gr.I18n) -> None:
         self._service = service
         with gr.Column(elem_id="zw-side", scale=0, min_width=240):
+            gr.HTML(
+                '<button type="button" class="zw-button quiet" data-side-switch data-text="close"></button>',
+                elem_id="zw-side-close",
+                apply_default_css=False,
+            )
             self.clear = gr.Button(label("new_chat"), elem_id="zw-new")
             self.query = gr.Textbox(
                 label=label("sessions_search"),
@@ -39,7 +45,8 @@ class ChatSide:
         owner = owner_of(request.headers)
         infos = self._service.sessions.sessions(owner, query=query or "") if owner else []
         language = language_of(request.headers, self._service.settings.language)
-        return sessions_html(infos, language, current=current, query=query or "")
+        with_key = bool(given_key(request.request.scope))
+        return sessions_html(infos, language, current=current, query=query or "", with_key=with_key)
 
     def find(self, query: str, conversation: Conversation, request: gr.Request) -> str:
         """The conversations in whose title or text the query stands."""

@@ -123,12 +123,7 @@ class ChatTab:
             [*self._file_outputs, self.side.sessions, self.opened],
             **quick,
         )
-        self.files.timer.tick(
-            self._poll,
-            [self.conversation, self.files.rejected],
-            [self.files.state, self.files.timer],
-            **quick,
-        )
+        self.files.connect(self.conversation)
 
     @property
     def _file_outputs(self) -> list[Any]:
@@ -286,12 +281,6 @@ class ChatTab:
             return gr.update(visible=False), "", gr.Timer(active=False), []
         shown, busy = self.files.shown(conversation.id, rejected, language)
         return gr.update(visible=True), shown, gr.Timer(active=busy), rejected
-
-    def _poll(
-        self, conversation: Conversation, rejected: list[tuple[str, str]], request: gr.Request
-    ) -> Updates:
-        shown, busy = self.files.shown(conversation.id, rejected, self._language(request))
-        return shown, gr.Timer(active=busy)
 
     def _show_welcome(
         self, chosen: list[str], mode: str, conversation: Conversation, request: gr.Request

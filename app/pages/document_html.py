@@ -68,7 +68,8 @@ def _moving(targets: Sequence[str], language: Language) -> str:
     label = escape(text("document_move_to", language))
     move = button(text("document_move", language), "move", field="zw-move-target")
     return (
-        f'<span class="zw-moving"><select id="zw-move-target" class="zw-input" aria-label="{label}">'
+        f'<span class="zw-moving"><label for="zw-move-target">{label}</label>'
+        '<select id="zw-move-target" class="zw-input">'
         f"{options}</select>{move}</span>"
     )
 
@@ -144,7 +145,7 @@ def _chunk_tools(stored: StoredChunk, key: str, language: Language) -> str:
     tools += button(
         text(switch, language), "switch", id=key, on=str(not stored.enabled).lower(), kind="quiet"
     )
-    if stored.edit is not None and stored.edit.kind == "changed":
+    if stored.edit is not None and stored.edit.kind == "changed" and stored.edited:
         tools += button(text("chunk_undo", language), "discard", edit=str(stored.edit.id), kind="quiet")
     return tools + button(
         text("delete", language),

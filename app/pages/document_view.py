@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.failures import KNOWN
 from app.messages import Language
-from app.pages.document_html import chunks_html, conflicts_html, opened_html
+from app.pages.document_html import CHUNKS_PER_PAGE, chunks_html, conflicts_html, opened_html
 from app.pages.language import language_of
 from app.pages.library_html import notice_html
 from app.pages.reader import document_html
@@ -111,6 +111,8 @@ class DocumentView:
             self._edits[name](knowledge_base, info.id, action)
             notice = notice_html(text("chunk_saved", language), language)
             viewing = replace(viewing, editing=None)
+            if name == "add":  # it stands at the end
+                viewing = replace(viewing, first=self._last_page(knowledge_base, info.id))
         elif name == "edit":
             viewing = replace(viewing, editing=_number(action, "id"))
         elif name == "list":
@@ -145,6 +147,11 @@ class DocumentView:
             + conflicts
             + chunks_html(chunks, language, first=viewing.first, editing=viewing.editing)
         )
+
+    def _last_page(self, knowledge_base: str, document_id: str) -> int:
+        """The index of the first of the chunks that are shown last."""
+        count = len(self._service.chunks.chunks(knowledge_base, document_id))
+        return max(0, (count - 1) // CHUNKS_PER_PAGE * CHUNKS_PER_PAGE)
 
     # -- edits ------------------------------------------------------------------------------------
 

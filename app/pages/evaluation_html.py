@@ -73,7 +73,8 @@ def run_html(run: Run, language: Language) -> str:
         language,
         name=run.question_set,
         count=len(run.questions),
-        knowledge_bases="、".join(run.knowledge_bases) or text("evaluation_own", language),
+        knowledge_bases=text("list_comma", language).join(run.knowledge_bases)
+        or text("evaluation_own", language),
     )
     stopped = text("evaluation_interrupted", language) if run.interrupted else ""
     note = f'<p class="zw-note">{escape(stopped)}</p>' if stopped else ""

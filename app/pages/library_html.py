@@ -63,6 +63,7 @@ def drop_html(knowledge_base: str, language: Language, *, files: int, size: int)
         f'<section class="zw-drop" data-send="{escape(address)}" data-files="{files}" data-bytes="{size}"'
         f' data-knowledge-base="{escape(knowledge_base)}"'
         f' data-sending="{escape(sending_text(language))}"'
+        f' data-checking="{escape(text("checking", language, total="{total}"))}"'
         f' data-lost="{escape(text("send_lost", language))}"'
         f' data-unreadable="{escape(text("file_unreadable", language))}"'
         f' aria-label="{escape(text("upload", language))}">'
@@ -152,7 +153,7 @@ def _row(info: DocumentInfo, language: Language) -> str:
     problems = problems_html(info.problems, info.name, language)
     others = ""
     if info.other_names:
-        names = text("other_names", language, names="、".join(info.other_names))
+        names = text("other_names", language, names=text("list_comma", language).join(info.other_names))
         others = f'<p class="zw-faint">{escape(names)}</p>'
     return (
         '<tr><th scope="row"><button type="button" class="zw-link" data-action="open"'

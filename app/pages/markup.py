@@ -7,9 +7,10 @@ language model through a renderer without raw HTML, links and images.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _DOUBT = "\ue000"
 """A character that no text has any use for."""
 _PIECES = " … "
 """Joins the parts of a quote that is not one run of the passage."""
+_CELLS = " | "
+"""Stands between the cells of a row in the text of a document."""
 _MARK = re.compile(r"[\[【［]\s*(\d{1,3}(?:\s*[,，、;；]\s*\d{1,3})*)\s*[\]】］]")
 _NUMBER = re.compile(r"\d+")
 
@@ -76,9 +79,23 @@ def with_doubts(answer: str, ends: Iterable[int]) -> str:
 
 
 def plain_answer(answer: str, reference: Callable[[int], str]) -> str:
-    """Text as it is, in paragraphs, with its `[n]` turned into references."""
-    paragraphs = (part for part in answer.split("\n\n") if part.strip())
-    return "".join(f"<p>{_with_references(part.strip(), reference)}</p>" for part in paragraphs)
+    """Text as it is, in paragraphs, and rows of cells as tables, with its `[n]` turned into references."""
+    paragraphs = (part.strip() for part in answer.split("\n\n") if part.strip())
+    return "".join(_block(list(lines), reference) for part in paragraphs for lines in _alike(part))
+
+
+def _alike(paragraph: str) -> Iterator[Iterator[str]]:
+    """Lines that follow each other and have as many cells."""
+    return (lines for _, lines in groupby(paragraph.split("\n"), key=lambda line: line.count(_CELLS)))
+
+
+def _block(lines: Sequence[str], reference: Callable[[int], str]) -> str:
+    if len(lines) < 2 or _CELLS not in lines[0]:
+        return f"<p>{_with_references(chr(10).join(lines), reference)}</p>"
+    rows = [[_with_references(cell.strip(), reference) for cell in line.split(_CELLS)] for line in lines]
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in rows[0])
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows[1:])
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def markdown_answer(answer: str, reference: Callable[[int], str], *, doubt: str = "") -> str:

@@ -43,7 +43,12 @@ class ModelsTab:
         self._system = system
         names = list(service.settings.answering.models)
         self.notice = gr.HTML(elem_id="zw-models-notice", apply_default_css=False)
-        self.models = gr.HTML(js_on_load=ACTIONS, elem_id="zw-models", apply_default_css=False)
+        self.models = gr.HTML(
+            '<p class="zw-empty" data-text="loading"></p>',
+            js_on_load=ACTIONS,
+            elem_id="zw-models",
+            apply_default_css=False,
+        )
         with gr.Accordion(label("model_try"), open=False, visible=bool(names), elem_id="zw-model-try"):
             with gr.Row():
                 self.tried = gr.Dropdown(

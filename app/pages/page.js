@@ -69,6 +69,14 @@
     if (button && !button.closest('.zw-reader')) opener = button;
   }, true);
 
+  const sideIsOpen = () => document.body.classList.contains('zw-side-open');
+  const showSide = (open) => {
+    document.body.classList.toggle('zw-side-open', open);
+    const button = document.querySelector('#zw-side-switch button');
+    button?.setAttribute('aria-expanded', String(open));
+    (open ? document.querySelector('#zw-new') : button)?.focus();
+  };
+
   const copy = async (button) => {
     const answer = button.closest('.zw-reply').querySelector('.zw-answer').innerText;
     try {
@@ -141,6 +149,22 @@
     return answer;
   };
 
+  // Not where a keyboard on the screen would cover the page.
+  const typeQuestion = () => {
+    if (innerWidth > 1000) document.querySelector('#zw-question textarea')?.focus();
+  };
+  // Once its form is there, and tells what is searched.
+  const searchFor = (question, frames = 600) => {
+    const box = document.querySelector('#zw-query textarea, #zw-query input');
+    if (!box || !document.querySelector('#zw-trial-libraries .token')) {
+      if (frames) requestAnimationFrame(() => searchFor(question, frames - 1));
+      return;
+    }
+    box.value = question;
+    box.dispatchEvent(new Event('input', { bubbles: true }));
+    requestAnimationFrame(() => document.getElementById('zw-search')?.click());
+  };
+
   // The first key: from then on nothing is answered without one, so its answer brings the key itself and
   // logs this browser in. Nothing is asked where there are keys, or where it would be no admin's of all.
   const firstKey = async (name, role, opens) => {
@@ -157,7 +181,11 @@
     tuning: () => stored('zhiwen-tuning') || '',
     opened: () => inAddress() || stored('zhiwen-conversation') || '',
     language,
-    openTab: (name) => document.getElementById(`zw-tab-${name}-button`)?.click(),
+    openTab: (name, question) => {
+      document.getElementById(`zw-tab-${name}-button`)?.click();
+      if (name === 'chat') typeQuestion();
+      if (question) searchFor(question);
+    },
   };
 
   document.addEventListener('click', (event) => {
@@ -167,10 +195,8 @@
     if (!target) return;
     event.preventDefault();
     if ('closeReader' in target.dataset) closeReader();
-    else if ('sideSwitch' in target.dataset) {
-      const open = document.body.classList.toggle('zw-side-open');
-      target.setAttribute('aria-expanded', String(open));
-    } else if ('copy' in target.dataset) copy(target);
+    else if ('sideSwitch' in target.dataset) showSide(!sideIsOpen());
+    else if ('copy' in target.dataset) copy(target);
     else if ('themeSwitch' in target.dataset) {
       store('zhiwen-theme', dark() ? 'light' : 'dark');
       applyTheme();
@@ -184,14 +210,32 @@
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.isComposing) {
       tip.hidden = true;
-      if (!closeReader()) document.querySelector('#zw-editing button')?.click();
+      if (closeReader()) return;
+      if (sideIsOpen()) showSide(false);
+      else document.querySelector('#zw-editing button')?.click();
     }
   });
-  // On a phone the side bar covers the chat, so it goes once something is chosen in it.
+  // On a phone the side bar covers the chat, so it goes once something is chosen in it, or beside it. Where
+  // there is room for it, a new conversation is begun to type in.
   document.addEventListener('click', (event) => {
-    if (event.target.closest('.zw-session, #zw-new')) document.body.classList.remove('zw-side-open');
+    const inside = event.target.closest('#zw-side, [data-side-switch]');
+    if (event.target.closest('.zw-session, #zw-new') || !inside) if (sideIsOpen()) showSide(false);
+    if (event.target.closest('#zw-new')) typeQuestion();
     if (event.target.closest('[data-action=edit]')) document.querySelector('#zw-question textarea')?.focus();
   });
+
+  // A file that is dropped beside the places for files would take the page's own place. In the chat it is
+  // one of the conversation's, where those are asked.
+  for (const kind of ['dragover', 'drop']) {
+    document.addEventListener(kind, (event) => {
+      if (event.defaultPrevented || !event.dataTransfer?.types.includes('Files')) return;
+      event.preventDefault();
+      const input = document.querySelector('#zw-chat-files input[type=file]');
+      if (kind === 'dragover' || !input?.closest('#zw-chat-files').offsetParent) return;
+      input.files = event.dataTransfer.files;
+      input.dispatchEvent(new Event('change', { bubbles: true }));
+    });
+  }
 
   // Enter that ends the composition of Chinese characters must not send the question.
   document.addEventListener('keydown', (event) => {

@@ -11,13 +11,17 @@ from app.pages.language import LANGUAGE_COOKIE
 from app.pages.texts import text
 
 _SCRIPTS = ("page.js", "transfer.js")
-_HEADER_TEXTS = ("title", "tagline", "theme", "language", "sessions", "logged_out", "key_login")
+_HEADER_TEXTS = (
+    *("title", "tagline", "theme", "language", "sessions", "close", "loading", "matrix_hint", "logged_out"),
+    "key_login",
+)
+"""Those that the page's script puts in."""
 
 ACTIONS = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-action]');
   if (!button || !element.contains(button)) return;
-  if (button.dataset.tab) { window.zhiwen.openTab(button.dataset.tab); return; }
+  if (button.dataset.tab) { window.zhiwen.openTab(button.dataset.tab, button.dataset.question); return; }
   if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
   const data = {...button.dataset};
   if (data.prompt) {
@@ -34,7 +38,7 @@ element.addEventListener('click', (event) => {
 
 With `data-confirm` or `data-prompt` the browser asks first; `data-field` names the input whose value
 goes along; `data-event="read"` makes it a `read` event, which waits for no answer in the making;
-`data-tab` opens that tab instead.
+`data-tab` opens that tab instead, and asks `data-question` in the retrieval test.
 """
 DROP_ZONE = "window.zhiwen.dropZone(element, (data) => trigger('act', data));"
 TRANSFERS = "window.zhiwen.transfers(element, (data) => trigger('act', data));"

@@ -11,10 +11,16 @@ from app.pages.texts import text
 from knowledge_base.sessions import SessionInfo
 
 
-def sessions_html(infos: Sequence[SessionInfo], language: Language, *, current: str, query: str = "") -> str:
-    """The conversations, the last used first; `current` is the one that is open."""
+def sessions_html(
+    infos: Sequence[SessionInfo], language: Language, *, current: str, query: str = "", with_key: bool = False
+) -> str:
+    """The conversations, the last used first; `current` is the one that is open.
+
+    `with_key` says that they are a key's, and not a browser's.
+    """
     if not infos:
-        key = "sessions_none_found" if query.strip() else "sessions_none"
+        none = "sessions_none_keys" if with_key else "sessions_none"
+        key = "sessions_none_found" if query.strip() else none
         return f'<p class="zw-empty">{escape(text(key, language))}</p>'
     items = "".join(_item(info, language, info.id == current) for info in infos)
     return f'<ul class="zw-sessions">{items}</ul>'

@@ -86,7 +86,7 @@ def _key(key: ApiKey, names: Sequence[str] | None, language: Language) -> str:
         kind="quiet danger",
     )
     last = revoke if key.revoked_at is None else escape(text("key_revoked", language))
-    opens = text("key_all", language) if names is None else "、".join(names)
+    opens = text("key_all", language) if names is None else text("list_comma", language).join(names)
     cells = (
         ("column_role", escape(text(f"role_{key.role}", language))),
         ("column_opens", escape(opens)),

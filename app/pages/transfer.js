@@ -85,7 +85,7 @@
     const zone = () => element.querySelector('.zw-drop');
     // `refused` holds what became of the files sent before.
     const sendAll = async ({ files, unreadable, target }, refused) => {
-      const { send: address, sending, lost, knowledgeBase } = target;
+      const { send: address, sending, checking, lost, knowledgeBase } = target;
       const rejected = unreadable.map((name) => [name, target.unreadable]);
       const result = { action: 'uploaded', knowledge_base: knowledgeBase, jobs: [], rejected };
       const total = files.reduce((sum, { file }) => sum + file.size, 0) || 1;
@@ -99,7 +99,8 @@
         const where = zone().dataset.knowledgeBase === knowledgeBase ? '' : `${knowledgeBase} · `;
         panel.hidden = false;
         panel.querySelector('progress').value = share;
-        panel.querySelector('span').textContent = where + sending.replace('{done}', done)
+        const said = share < 1 ? sending : checking;
+        panel.querySelector('span').textContent = where + said.replace('{done}', done)
           .replace('{total}', files.length).replace('{share}', Math.floor(100 * share));
       };
       stopping = new AbortController();

@@ -48,6 +48,7 @@ class EvaluationTrial:
                 label("set_samples"), elem_id="zw-set-samples", scale=0, min_width=160, size="md"
             )
         self.chosen = gr.HTML(elem_id="zw-set", apply_default_css=False)
+        gr.HTML('<p class="zw-faint" data-text="matrix_hint"></p>', apply_default_css=False)
         with gr.Row():
             self.thresholds = self._field("thresholds", label)
             self.top_ks = self._field("top_ks", label)

@@ -34,7 +34,12 @@ class SearchTrial:
         retrieval = service.settings.retrieval
         with gr.Row():
             self.query = gr.Textbox(
-                label=label("search_query"), max_lines=2, scale=6, min_width=220, elem_id="zw-query"
+                label=label("search_query"),
+                placeholder=label("search_hint"),
+                max_lines=2,
+                scale=6,
+                min_width=220,
+                elem_id="zw-query",
             )
             self.search = gr.Button(
                 label("search_run"), variant="primary", scale=1, min_width=90, elem_id="zw-search"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.cli.main import main
-from app.errors import EvaluationCancelledError, EvaluationFileError
+from app.errors import EvaluationCancelledError, EvaluationFileError, SourcesNotFoundError
 from app.evaluation.configurations import AS_IT_IS, Matrix
 from app.evaluation.evaluator import Evaluator
 from app.evaluation.question_sets import Question, read_question_set, sample_set
@@ -18,7 +18,7 @@ from app.evaluation.squad import Passage, read_squad
 from app.service import Service
 from app.settings import load_settings
 from models.embedder import Embedder
-from tests.app.conftest import HANDBOOK, KB, MANUAL
+from tests.app.conftest import HANDBOOK, KB, MANUAL, MakeService
 
 pytestmark = pytest.mark.slow
 
@@ -373,6 +373,28 @@ def test_sets_that_do_not_go_with_the_knowledge_bases(
 def test_a_source_that_is_not_there(service: Service, tmp_path: Path) -> None:
     path = tmp_path / "asked.csv"
     path.write_text("问题,来源\n几天？,没有.md\n", encoding="utf-8")
-    with pytest.raises(EvaluationFileError) as caught:
+    with pytest.raises(SourcesNotFoundError) as caught:
         Evaluator(service.settings, service).run(read_question_set(path), knowledge_bases=[KB])
-    assert caught.value.details["reason"] == "no such document: 没有.md"
+    assert caught.value.details["documents"] == "没有.md"
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("splitters", [(), ("chinese:200:40",)])
+def test_a_source_is_named_without_the_folder_it_came_with(
+    make_service: MakeService, tmp_path: Path, splitters: tuple[str, ...]
+) -> None:
+    service = make_service()
+    service.create_knowledge_base(KB)
+    texts = {"甲/假期.md": "年假为十天。", "乙/假期.md": "年假为五天。", "乙/打印.md": "彩印须经主管批准。"}
+    service.ingest(KB, [service.store(name, [text.encode()]) for name, text in texts.items()])
+    path = tmp_path / "asked.csv"
+    path.write_text("问题,来源\n彩印要谁批准？,打印.md\n", encoding="utf-8")
+    evaluator = Evaluator(service.settings, service)
+    matrix = Matrix(splitters=splitters) if splitters else Matrix()
+    run = evaluator.run(read_question_set(path), knowledge_bases=[KB], matrix=matrix)
+    assert run.rows[0].figures["recall@1"] == 1
+    held = evaluator.run(read_question_set(path), knowledge_bases=[KB], matrix=matrix, hold_out=1)
+    assert held.rows[0].figures["recall@1"] is None
+    path.write_text("问题,来源\n年假几天？,假期.md\n", encoding="utf-8")  # one of two
+    with pytest.raises(SourcesNotFoundError):
+        evaluator.run(read_question_set(path), knowledge_bases=[KB], matrix=matrix)

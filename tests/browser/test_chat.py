@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -203,6 +204,19 @@ def test_english_browser_and_switch(browser: Browser, server: Server, watch: Wat
         expect(page.locator(".zw-welcome h2")).to_be_visible()
         assert page.locator("html").get_attribute("lang") == "en"
         assert page.evaluate("document.documentElement.scrollWidth") == 380
+        # The side bar covers what opened it, so there are other ways out of it.
+        side, switch = page.locator("#zw-side"), page.locator("#zw-side-switch button")
+        ways: tuple[Callable[[], None], ...] = (
+            lambda: page.locator("#zw-side-close button").click(),
+            lambda: page.keyboard.press("Escape"),
+            lambda: page.mouse.click(370, 400),
+        )
+        for leave in ways:
+            switch.click()
+            expect(side).to_be_visible()
+            leave()
+            expect(side).to_be_hidden()
+            expect(switch).to_have_attribute("aria-expanded", "false")
         assert watch.complaints == []  # the reload below may break off a request of Gradio's
         page.get_by_role("button", name="中文").click()
         expect(page.get_by_role("tab", name="对话")).to_be_visible()
@@ -305,6 +319,19 @@ def test_files_of_one_conversation(page: Page, watch: Watch, tmp_path: Path) -> 
     expect(page.locator("#zw-chat-files-state .zw-chips")).to_contain_text("会议.txt")
     ask(page, "会议在哪里召开？")
     expect(page.locator("#zw-current .zw-answer")).to_contain_text("二号会议室")
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("#zw-chat-files-state .zw-chips").get_by_role("button", name="删除").click()
+    expect(page.locator("#zw-chat-files-state .zw-chips li")).to_have_count(0)
+    # One that is dropped goes the same way as one that is chosen.
+    page.evaluate(
+        """() => {
+          const data = new DataTransfer();
+          data.items.add(new File(['会议改到周六上午九点。'], '改期.txt', { type: 'text/plain' }));
+          const drop = new DragEvent('drop', { bubbles: true, cancelable: true, dataTransfer: data });
+          document.querySelector('#zw-log').dispatchEvent(drop);
+        }"""
+    )
+    expect(page.locator("#zw-chat-files-state .zw-chips")).to_contain_text("改期.txt")
     page.locator("#zw-new").click()
     ask(page, "会议在哪里召开？")
     expect(page.locator("#zw-current .zw-answer")).to_contain_text("请先在上方为这次对话上传文件")

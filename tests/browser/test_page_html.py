@@ -21,11 +21,14 @@ from app.conversation_files import is_of_conversation
 from app.pages import jobs_html, library_html, trial_html, uploads
 from app.pages.chat_html import current_html, history_html, welcome_html
 from app.pages.conversation import Conversation, Exchange, ask
+from app.pages.document_html import chunks_html
 from app.pages.language import language_of
 from app.pages.markup import button, highlighted, markdown_answer, plain_answer
 from app.pages.reader import citation_html
 from app.pages.texts import page_texts
 from app.service import Service
+from knowledge_base.chunk_editing import StoredChunk
+from knowledge_base.chunk_edits import ChunkEdit
 from knowledge_base.types import DocumentInfo, Hit, JobFile, JobInfo
 from loaders.document import Box, Chunk, Line, Problem
 from loaders.errors import EmptyFileError
@@ -90,6 +93,15 @@ def test_markdown_is_rendered_without_raw_html_links_and_pictures() -> None:
 def test_quoted_text_is_no_markdown_and_keeps_its_signs() -> None:
     html = plain_answer("# 标题 **1** [2，3]\n\n<b>", lambda n: f"<a>{n}</a>")
     assert html == "<p># 标题 **1** <a>2</a><a>3</a></p><p>&lt;b&gt;</p>"
+
+
+def test_quoted_rows_are_a_table() -> None:
+    """Lines beside them, and a row alone, stay text."""
+    html = plain_answer("假期：\n工龄 | 天数\n<5年 | 7 [1]\n\n甲 | 乙", lambda n: f"<a>{n}</a>")
+    assert html == (
+        '<p>假期：</p><table><thead><tr><th scope="col">工龄</th><th scope="col">天数</th></tr></thead>'
+        "<tbody><tr><td>&lt;5年</td><td>7 <a>1</a></td></tr></tbody></table><p>甲 | 乙</p>"
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,6 +268,26 @@ def test_job_shows_progress_per_file_and_reasons() -> None:
     assert "文件 a.pdf 已损坏" in failed
     assert "模型暂时不可用" in failed
     assert 'data-action="retry"' in failed
+
+
+def test_the_place_for_files_says_what_the_script_fills_in() -> None:
+    html = library_html.drop_html("a/b", "en", files=100, size=1000)
+    assert 'data-send="api/knowledge-bases/a%2Fb/documents"' in html
+    assert 'data-sending="Sending {done} of {total} files' in html
+    assert 'data-checking="Sent; checking {total} files…"' in html
+
+
+def test_only_a_text_by_hand_is_an_edit_to_undo() -> None:
+    """A chunk that is switched off has its way back beside it."""
+    edit = ChunkEdit(
+        id=1, document_id="d", kind="changed", text=None, enabled=False, original=Chunk(0, 2, "原文"),
+        occurrence=0, conflict=False, updated_at=MOMENT,
+    )  # fmt: skip
+    off = StoredChunk(1, Chunk(0, 2, "原文"), enabled=False, edit=edit)
+    html = chunks_html([off], "zh")
+    assert "启用" in html
+    assert "撤销修改" not in html
+    assert "撤销修改" in chunks_html([replace(off, edit=replace(edit, text="改过"))], "zh")
 
 
 def test_documents_show_state_and_at_most_five_problems() -> None:

@@ -224,6 +224,9 @@ def test_what_is_no_file_of_ours_is_refused(home: Home, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "zip", "w") as out:
         out.writestr("chunks.jsonl", "")
     assert refused(home, tmp_path / "zip") == "package_missing"
+    with zipfile.ZipFile(tmp_path / "other", "w") as out:
+        out.writestr("handbook/leave.md", "# Leave")
+    assert refused(home, tmp_path / "other") == "package_damaged"
 
 
 def test_a_zip_bomb_is_refused_unread(home: Home, package: Path, tmp_path: Path) -> None:
