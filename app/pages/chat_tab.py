@@ -102,6 +102,10 @@ class ChatTab:
         self.reader.read(asking.read, [self.conversation], [self.reader], **quick)
         for event in asked:
             event.then(self.side.find, [self.side.query, self.conversation], [self.side.sessions], **quick)
+        # As soon as it has an id, before it has an answer.
+        self.opened.change(
+            self.side.find, [self.side.query, self.conversation], [self.side.sessions], **quick
+        )
         self.stop.click(asking.stop, [self.conversation], outputs, **quick)
         self.side.query.change(
             self.side.find, [self.side.query, self.conversation], [self.side.sessions], **quick

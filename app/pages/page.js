@@ -107,24 +107,33 @@
     if (tuning !== undefined && tuning !== stored('zhiwen-tuning')) store('zhiwen-tuning', tuning);
   };
 
+  // A line over everything else, said once.
+  const bar = (id, text) => {
+    if (document.getElementById(id)) return null;
+    const line = document.createElement('div');
+    line.id = id;
+    line.className = 'zw-bar';
+    line.setAttribute('role', 'alert');
+    const said = document.createElement('p');
+    said.textContent = page.texts[language][text];
+    line.append(said);
+    document.body.append(line);
+    return line;
+  };
   // A key that is revoked or ends while the page is open: from then on every request is answered with 401.
   const loggedOut = () => {
-    if (document.getElementById('zw-logged-out')) return;
-    const bar = document.createElement('div');
-    bar.id = 'zw-logged-out';
-    bar.setAttribute('role', 'alert');
-    const said = document.createElement('p');
-    said.textContent = page.texts[language].logged_out;
     const login = document.createElement('a');
     login.href = 'login';
     login.textContent = page.texts[language].key_login;
-    bar.append(said, login);
-    document.body.append(bar);
+    bar('zw-logged-out', 'logged_out')?.append(login);
   };
   // A service that was started anew knows nothing of this page: so the page starts anew too, where it
   // was, and keeps what was being typed.
-  const restarted = () => {
+  const keepTyped = () => {
     try { sessionStorage.setItem('zhiwen-typed', document.querySelector('#zw-question textarea')?.value || ''); } catch { /* none */ }
+  };
+  const restarted = () => {
+    keepTyped();
     location.reload();
   };
   const typeAgain = () => {
@@ -141,8 +150,24 @@
     box.dispatchEvent(new Event('input', { bubbles: true }));
   };
   const plainFetch = window.fetch;
+  let leaving = false; // what is under way then breaks off
+  for (const kind of ['beforeunload', 'pagehide']) {
+    window.addEventListener(kind, () => {
+      leaving = true;
+      if (document.getElementById('zw-lost')) keepTyped(); // once it is found again, Gradio loads the page anew
+    });
+  }
+  window.addEventListener('pageshow', () => { leaving = false; });
   window.fetch = async (...call) => {
-    const answer = await plainFetch(...call);
+    let answer;
+    try {
+      answer = await plainFetch(...call);
+    } catch (error) {
+      // Gradio tries again by itself, but says so in English only.
+      if (error.name === 'TypeError' && !leaving) bar('zw-lost', 'connection_lost');
+      throw error;
+    }
+    document.getElementById('zw-lost')?.remove();
     const run = answer.headers.get('x-zhiwen-run');
     if (answer.status === 401) loggedOut();
     else if (run && run !== page.run) restarted();

@@ -13,7 +13,7 @@ from app.pages.texts import text
 _SCRIPTS = ("page.js", "transfer.js")
 _HEADER_TEXTS = (
     *("title", "tagline", "theme", "language", "sessions", "close", "loading", "matrix_hint", "logged_out"),
-    "key_login",
+    *("key_login", "connection_lost"),
 )
 """Those that the page's script puts in."""
 

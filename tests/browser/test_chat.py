@@ -395,12 +395,13 @@ def test_conversations_are_found_opened_renamed_deleted_and_outlive_a_restart(
     assert watch.complaints == []
 
     server.stop()
-    server.start()
-    # The page starts anew by itself, with its conversation and with what was being typed.
     box = page.locator("#zw-question textarea")
     box.fill("部门备用金由谁保管？")
-    with page.expect_event("load"):
-        page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert").filter(has_text="连接不上服务")).to_be_visible()
+    server.start()
+    # The page starts anew by itself, with its conversation and with what was being typed.
+    expect(page.locator("#zw-lost")).to_have_count(0)
     expect(current.locator(".zw-answer")).to_contain_text("三千元")
     expect(box).to_have_value("部门备用金由谁保管？")
     page.keyboard.press("Enter")

@@ -112,6 +112,7 @@ def test_asking_citing_stopping_and_switching_by_keyboard(
     page.keyboard.insert_text("彩色打印须经谁批准？")
     page.keyboard.press("Enter")
     expect(current.locator(".zw-answer")).to_contain_text("四十五瓦")
+    expect(page.locator("#zw-sessions li")).to_have_count(2)  # while it is still being answered
     _press(page, "Tab", lambda focus: "zw-stop" in focus["kind"])
     page.keyboard.press("Enter")
     expect(current.locator(".zw-badge.stopped")).to_be_visible()
