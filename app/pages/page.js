@@ -78,7 +78,8 @@
   };
 
   const copy = async (button) => {
-    const answer = button.closest('.zw-reply').querySelector('.zw-answer').innerText;
+    const holder = button.closest('.zw-reply, .zw-notice');
+    const answer = holder.querySelector('.zw-answer, .zw-secret').innerText;
     try {
       await navigator.clipboard.writeText(answer);
     } catch { // not a secure context

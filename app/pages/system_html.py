@@ -59,30 +59,38 @@ def problems_html(lines: Sequence[str], language: Language) -> str:
     return f'<section class="zw-panel"><h3>{title}</h3>{body}</section>'
 
 
-def keys_html(keys: Sequence[tuple[ApiKey, Sequence[str] | None]], language: Language) -> str:
-    """The keys, each with the names of the knowledge bases that it opens (None: all)."""
+def keys_html(
+    keys: Sequence[tuple[ApiKey, Sequence[str] | None]], language: Language, *, own: str | None
+) -> str:
+    """The keys, each with the names of the knowledge bases that it opens (None: all).
+
+    `own` is the id of the one that this browser has logged in with.
+    """
     if not keys:
         return f'<p class="zw-empty" data-no-keys>{escape(text("keys_none", language))}</p>'
     columns = ("column_key", "column_role", "column_opens", "column_made")
     head = "".join(f'<th scope="col">{escape(text(column, language))}</th>' for column in columns)
     head += f'<th scope="col"><span class="zw-hidden">{escape(text("column_actions", language))}</span></th>'
-    rows = "".join(_key(key, names, language) for key, names in keys)
-    leave = (
-        f'<form method="post" action="logout"><button class="zw-button">{escape(text("logout", language))}'
-        "</button></form>"
-    )
+    rows = "".join(_key(key, names, language, own=key.id == own) for key, names in keys)
+    table = f'<table class="zw-documents"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return table + logout_html(language)
+
+
+def logout_html(language: Language) -> str:
+    """The way out for a browser that has logged in."""
     return (
-        f'<table class="zw-documents"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        f'<div class="zw-tools">{leave}</div>'
+        '<div class="zw-tools"><form method="post" action="logout">'
+        f'<button class="zw-button">{escape(text("logout", language))}</button></form></div>'
     )
 
 
-def _key(key: ApiKey, names: Sequence[str] | None, language: Language) -> str:
+def _key(key: ApiKey, names: Sequence[str] | None, language: Language, *, own: bool) -> str:
     revoke = button(
         text("key_revoke", language),
         "revoke",
         id=key.id,
-        confirm=text("key_revoke_confirm", language, name=key.name),
+        confirm=(text("key_own", language) + " " if own else "")
+        + text("key_revoke_confirm", language, name=key.name),
         kind="quiet danger",
     )
     last = revoke if key.revoked_at is None else escape(text("key_revoked", language))
@@ -94,8 +102,9 @@ def _key(key: ApiKey, names: Sequence[str] | None, language: Language) -> str:
         ("column_actions", last),
     )
     rest = "".join(f'<td data-label="{escape(text(name, language))}">{cell}</td>' for name, cell in cells)
+    mark = f' <span class="zw-badge">{escape(text("key_in_use", language))}</span>' if own else ""
     return (
-        f'<tr><th scope="row"><bdi>{escape(key.name)}</bdi> <span class="zw-faint">{key.id}</span></th>'
+        f'<tr><th scope="row"><bdi>{escape(key.name)}</bdi> <span class="zw-faint">{key.id}</span>{mark}</th>'
         f"{rest}</tr>"
     )
 
@@ -106,9 +115,11 @@ def secret_html(secret: str, language: Language, *, first: bool) -> str:
     if first:
         said.append(text("key_first_made", language))
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)
+    copied = escape(text("copied", language))
     return (
-        f'<div class="zw-notice" role="status">{lines}<p><code class="zw-secret">{escape(secret)}</code></p>'
-        "</div>"
+        f'<div class="zw-notice" role="status">{lines}<p><code class="zw-secret">{escape(secret)}</code>'
+        f' <button type="button" class="zw-button" data-copy data-copied="{copied}">'
+        f"{escape(text('copy', language))}</button></p></div>"
     )
 
 

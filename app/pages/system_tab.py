@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app.conversation_files import is_of_conversation
+from app.errors import ForbiddenError
 from app.failures import KNOWN
 from app.messages import Language
 from app.pages import system_html
 from app.pages.job_actions import act_on_job
 from app.pages.language import language_of
 from app.pages.library_html import failed_html, notice_html
+from app.pages.rights import browser_access
 from app.pages.scripts import ACTIONS
 from app.pages.texts import text
 from knowledge_base.api_keys import ROLES, Role
@@ -53,7 +55,7 @@ class SystemTab:
 
     def _build_keys(self, label: gr.I18n) -> None:
         self.keys = gr.HTML(js_on_load=ACTIONS, elem_id="zw-keys", apply_default_css=False)
-        with gr.Row():
+        with gr.Row() as self.form:
             self.name = gr.Textbox(
                 label=label("key_name"),
                 placeholder=label("key_name_hint"),
@@ -82,7 +84,7 @@ class SystemTab:
         """Attach the handlers; `item` is the tab itself, with the `others` it is not seen."""
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         shown = [self.notice, self.jobs, self.disk, self.versions, self.problems, self.keys, self.opens]
-        item.select(self._show, None, [*shown, self.timer, self.secret], **quiet)
+        item.select(self._show, None, [*shown, self.timer, self.secret, self.check, self.form], **quiet)
         for other in others:
             other.select(lambda: gr.Timer(active=False), None, [self.timer], **quiet)
         self.timer.tick(self._poll, None, [self.jobs, self.timer], **quiet)
@@ -90,7 +92,7 @@ class SystemTab:
         self.check.click(
             self._check, None, [self.findings], api_visibility="private", show_progress_on=[self.findings]
         )
-        made = [self.notice, self.keys, self.secret, self.name]
+        made = [self.notice, self.keys, self.secret, self.name, self.opens]
         asked = [self.name, self.role, self.opens, self.first]
         self.make.click(self._make, asked, made, js=_FIRST_KEY, **quiet)
         self.keys.act(self._revoke, None, [self.notice, self.keys], **quiet)
@@ -104,10 +106,16 @@ class SystemTab:
             versions = system_html.versions_html(self._system.versions(), language)
             problems = system_html.problems_html(self._system.problems(), language)
             keys = self._keys(language)
-        except KNOWN as error:  # the rest is for admins
-            return notice_html(error, language), jobs, "", "", "", "", gr.skip(), active, ""
-        names = [info.name for info in self._service.knowledge_bases()]
-        return "", jobs, disk, versions, problems, keys, gr.update(choices=names), active, ""
+        except ForbiddenError:
+            hidden = gr.update(visible=False)
+            notice = notice_html(text("admins_only", language), language)
+            leave = system_html.logout_html(language)
+            return notice, jobs, "", "", "", leave, gr.skip(), active, "", hidden, hidden
+        except KNOWN as error:
+            return notice_html(error, language), *(gr.skip() for _ in range(10))
+        choices = gr.update(choices=[info.name for info in self._service.knowledge_bases()])
+        seen = gr.update(visible=True)
+        return "", jobs, disk, versions, problems, keys, choices, active, "", seen, seen
 
     def _jobs(self, language: Language) -> str:
         # Files of a conversation are shown beside it alone.
@@ -116,7 +124,8 @@ class SystemTab:
 
     def _keys(self, language: Language) -> str:
         keys = self._service.keys
-        return system_html.keys_html([(key, keys.names(key)) for key in keys.list()], language)
+        listed = [(key, keys.names(key)) for key in keys.list()]
+        return system_html.keys_html(listed, language, own=browser_access(self._service).key_id)
 
     def _poll(self, request: gr.Request) -> Updates:
         try:
@@ -157,25 +166,23 @@ class SystemTab:
             keys = self._service.keys
             if not keys.usable():
                 reason = (first or {}).get("error") or text("key_first", language)
-                return failed_html(reason), gr.skip(), gr.skip(), gr.skip()
+                return failed_html(reason), *(gr.skip() for _ in range(4))
             made = secret or keys.create(name, role=role, names=opens or None)[1]
-            listed = [(key, keys.names(key)) for key in keys.list()]
+            listed = self._keys(language)
         except KNOWN as error:
-            return notice_html(error, language), gr.skip(), gr.skip(), gr.skip()
-        shown = system_html.secret_html(made, language, first=bool(secret))
-        return "", system_html.keys_html(listed, language), shown, ""
+            return notice_html(error, language), *(gr.skip() for _ in range(4))
+        # Chosen for one key, knowledge bases are not chosen for the next.
+        return "", listed, system_html.secret_html(made, language, first=bool(secret)), "", []
 
     def _revoke(self, event: gr.EventData, request: gr.Request) -> Updates:
         language = self._language(request)
         if event._data.get("action") != "revoke":
             return gr.skip(), gr.skip()
         try:
-            keys = self._service.keys
-            keys.revoke(str(event._data.get("id", "")))
-            listed = [(key, keys.names(key)) for key in keys.list()]
+            self._service.keys.revoke(str(event._data.get("id", "")))
+            return "", self._keys(language)
         except KNOWN as error:
             return notice_html(error, language), gr.skip()
-        return "", system_html.keys_html(listed, language)
 
     def _language(self, request: gr.Request) -> Language:
         return language_of(request.headers, self._service.settings.language)

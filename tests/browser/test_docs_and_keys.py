@@ -146,6 +146,13 @@ def test_a_reader_sees_its_own_and_an_editor_uploads(
     page.locator("#zw-progress [data-job=done]").wait_for()
     expect(page.locator("#zw-documents tbody tr")).to_contain_text("年假.md")
 
+    # What is for admins is not offered to others, who may log out all the same.
+    page.get_by_role("tab", name="系统").click()
+    expect(page.locator("#zw-system-notice")).to_contain_text("只有管理员能看")
+    page.get_by_role("tab", name="密钥").click()
+    expect(page.get_by_role("button", name="退出登录")).to_be_visible()
+    expect(page.locator("#zw-key-make")).to_be_hidden()
+
     # A key that ends in mid-session is said, with the way back in.
     with _keys(guarded) as keys:
         keys.revoke(ended.id)

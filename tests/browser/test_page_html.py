@@ -25,8 +25,10 @@ from app.pages.document_html import chunks_html
 from app.pages.language import language_of
 from app.pages.markup import button, highlighted, markdown_answer, plain_answer
 from app.pages.reader import citation_html
+from app.pages.system_html import keys_html, logout_html
 from app.pages.texts import page_texts
 from app.service import Service
+from knowledge_base.api_keys import ApiKey
 from knowledge_base.chunk_editing import StoredChunk
 from knowledge_base.chunk_edits import ChunkEdit
 from knowledge_base.types import DocumentInfo, Hit, JobFile, JobInfo
@@ -268,6 +270,16 @@ def test_job_shows_progress_per_file_and_reasons() -> None:
     assert "文件 a.pdf 已损坏" in failed
     assert "模型暂时不可用" in failed
     assert 'data-action="retry"' in failed
+
+
+def test_a_browsers_own_key_is_told_before_it_is_revoked() -> None:
+    keys = [(ApiKey(n, f"<{n}>", "admin", None, MOMENT, None), None) for n in ("k1", "k2")]
+    html = keys_html(keys, "zh", own="k2")
+    first, second = (row for row in html.split("<tr>")[2:])
+    assert "这是本浏览器登录用的密钥" not in first
+    assert 'data-confirm="这是本浏览器登录用的密钥。 停用密钥“&lt;k2&gt;”？' in second
+    assert "当前登录" in second
+    assert html.endswith(logout_html("zh"))
 
 
 def test_the_place_for_files_says_what_the_script_fills_in() -> None:
