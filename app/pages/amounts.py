@@ -35,3 +35,8 @@ def moment_html(moment: datetime) -> str:
     shown = moment.strftime("%Y-%m-%d %H:%M")
     stamp = moment.isoformat() if moment.tzinfo else f"{moment.isoformat()}Z"
     return f'<time datetime="{stamp}">{shown} UTC</time>'
+
+
+def moment_text(stamp: str) -> str:
+    """A point in time in ISO 8601, in this machine's zone, where no script can put it into the reader's."""
+    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")

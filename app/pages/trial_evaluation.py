@@ -13,6 +13,7 @@ from app.evaluation.configurations import AS_IT_IS, matrix_of, settings_splitter
 from app.evaluation.question_sets import QuestionSet, read_question_set, sample_set
 from app.failures import KNOWN
 from app.messages import Language
+from app.pages.amounts import moment_text
 from app.pages.chat_choices import SAMPLES
 from app.pages.evaluation_html import question_set_html, report_html, run_html, status_html
 from app.pages.language import language_of
@@ -109,7 +110,7 @@ class EvaluationTrial:
 
     def _listed(self, chosen: str = "") -> Any:
         runs = self._evaluations.runs()[:_LISTED_RUNS]
-        choices = [(f"{run.date[:16].replace('T', ' ')} · {run.question_set}", run.id) for run in runs]
+        choices = [(f"{moment_text(run.date)} · {run.question_set}", run.id) for run in runs]
         return gr.update(choices=choices, visible=bool(choices), value=chosen or None)
 
     def _read(self, path: str | None, request: gr.Request) -> Updates:

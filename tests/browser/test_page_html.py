@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 from app.answering.types import Answer, AnswerSentence, Citation, Event, Final, Sources, Token, Turn
 from app.conversation_files import is_of_conversation
 from app.pages import jobs_html, library_html, trial_html, uploads
+from app.pages.amounts import moment_text
 from app.pages.chat_html import current_html, history_html, welcome_html
 from app.pages.conversation import Conversation, Exchange, ask
 from app.pages.document_html import chunks_html
@@ -270,6 +272,14 @@ def test_job_shows_progress_per_file_and_reasons() -> None:
     assert "文件 a.pdf 已损坏" in failed
     assert "模型暂时不可用" in failed
     assert 'data-action="retry"' in failed
+
+
+def test_a_moment_is_told_in_this_machines_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as changed:
+        changed.setenv("TZ", "CST-8")
+        time.tzset()
+        assert moment_text("2026-11-21T19:38:05+00:00") == "2026-11-22 03:38"
+    time.tzset()
 
 
 def test_a_browsers_own_key_is_told_before_it_is_revoked() -> None:
