@@ -10,7 +10,7 @@ from app.messages import LANGUAGES
 from app.pages.language import LANGUAGE_COOKIE
 from app.pages.texts import text
 
-_SCRIPTS = ("page.js", "transfer.js")
+_SCRIPTS = ("page.js", "focus.js", "transfer.js")
 _HEADER_TEXTS = (
     *("title", "tagline", "theme", "language", "sessions", "close", "loading", "matrix_hint", "logged_out"),
     *("key_login", "connection_lost"),
