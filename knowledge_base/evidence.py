@@ -71,8 +71,8 @@ class SecondLook:
 
 
 def _sentences(hit: Hit, asked: Asked) -> list[str]:
-    """Those sentences of what the hit was found by that are close to the question."""
-    text = hit.question or _with_context(hit)
+    """Those sentences of the hit that are close to the question; of a FAQ pair, of its answer too."""
+    text = f"{hit.question}\n{hit.text}" if hit.question else _with_context(hit)
     sentences = [text[start:end] for start, end in split_sentences(text)]
     return [sentences[number] for number in asked.closest(sentences)]
 

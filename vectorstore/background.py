@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from vectorstore.chinese import fold, terms
+from vectorstore.dictionary import Dictionary, is_pair
 
 FILE = Path(__file__).with_name("background.npz")
 PSEUDO_DOCUMENTS = 1_000
@@ -22,18 +23,26 @@ UNSEEN = 0.3
 
 @dataclass(frozen=True)
 class Background:
-    """Document frequencies of terms among `documents` texts."""
+    """Document frequencies of terms among `documents` texts, and of pairs that these lack by a dictionary."""
 
     documents: int
     frequencies: Mapping[str, int]
+    dictionary: Dictionary = field(default_factory=Dictionary.default, compare=False, repr=False)
 
     def idf(self, term: str, frequency: int, documents: int) -> float:
         """Inverse document frequency of a term that `frequency` of the collection's `documents` hold.
 
         The collection's share and the background's are mixed, so that the weight of a term means
-        the same in a collection of one document as in one of a million.
+        the same in a collection of one document as in one of a million. A pair of Chinese
+        characters that neither they nor the dictionary know is no word but where two words of the
+        question meet: it weighs nothing.
         """
         share = self.frequencies.get(term, 0) / self.documents
+        if not share and is_pair(term):
+            in_words = self.dictionary.share(term)
+            if in_words is None and documents and not frequency:
+                return 0.0
+            share = in_words or 0.0
         total = documents + PSEUDO_DOCUMENTS
         expected = max(frequency + PSEUDO_DOCUMENTS * share, UNSEEN)
         return -math.log(min(expected / total, 0.999))

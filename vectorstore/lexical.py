@@ -29,7 +29,7 @@ FEW_PHRASES = 4
 """Below so many phrases, single characters are searched for too."""
 
 _QUESTION_WORDS = re.compile(
-    "请问|为什么|什么时候|什么|怎么样|怎么|怎样|如何|为何|多少|多久|多大|多长|多高|多远"
+    "请问|多少钱|能不能|可不可以|要不要|会不会|有没有|是不是|为什么|什么时候|什么|怎么样|怎么|怎样|如何|为何|多少|多久|多大|多长|多高|多远"
     "|哪一?[个些位年种类项座所家部]|哪[里儿]|哪一?|几[个种次年位天]?|何[时地处种人者]?|谁|是否|[吗呢吧啊]"
 )
 _FUNCTION_WORDS = re.compile(
@@ -41,12 +41,15 @@ _FUNCTION_WORDS = re.compile(
 
 _GRAMMAR = frozenset(
     "的了是在和与及或有被把对从由到为以其之也都而于将并等这那个一不就又向让给所且则若因但该此它他她们我你您吗呢啊吧请"
+    "能可要还没很再才只已每多"
 )
 """Characters that hold a sentence together; a pair with one of them is rarely a word."""
 LIGHT = 0.5
 """Weight of a single character beside that of a pair, where both count together."""
 CONTEXT = 0.8
 """What a term counts that stands in a text's context alone, as the model's name in that of its manual."""
+PARTED = 0.8
+"""What a pair counts that stands in a text only with one character between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class LexicalParts(NamedTuple):
     """Of several texts, shares of the question's weight, each in [0, 1]; or weights, in units of `UNIT`.
 
     Every field has shape (texts,). A term that stands in a text's context alone is covered by
-    `CONTEXT`, in every window too.
+    `CONTEXT`, in every window too; a pair that stands there only with one character between, by `PARTED`.
     """
 
     phrases: np.ndarray
@@ -139,9 +142,13 @@ def _heaviest(weights: dict[str, float]) -> dict[str, float]:
 def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ()) -> LexicalParts:
     """Compute the parts for folded texts; their folded `contexts` say what they are part of."""
     all_terms = asked.terms
-    found = occurrences.find(all_terms, texts)
+    found = occurrences.find(all_terms, texts, parted=True)
     around = _around(all_terms, contexts or [""] * len(texts))
-    credit = np.where(found.present(len(all_terms)), 1.0, CONTEXT * around)
+    present, parted = np.hsplit(found.present(2 * len(all_terms)), 2)
+    elsewhere = np.maximum(CONTEXT * around, PARTED * parted)
+    credit = np.where(present, 1.0, elsewhere)
+    # What a place adds to what the context covers already: that of a pair, and that of a parted one.
+    gains = np.hstack([1.0 - CONTEXT * around, np.where(present, 0.0, elsewhere - CONTEXT * around)])
 
     def column(weights: Mapping[str, float]) -> np.ndarray:
         return np.array([weights.get(term, 0.0) for term in all_terms])
@@ -150,7 +157,7 @@ def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ())
     missing = (1.0 - credit) * names
 
     def window(weights: np.ndarray, width: int) -> np.ndarray:
-        best = found.best_window(weights * (1.0 - CONTEXT * around), width)
+        best = found.best_window(np.tile(weights, 2) * gains, width)
         return _share(best + CONTEXT * (around @ weights), weights)
 
     return LexicalParts(

@@ -16,6 +16,7 @@ WIDEST = 100
 
 STEM = 3
 """Letters from which a word may go on, as in the plural."""
+_FIRST_HAN, _LAST_HAN = 0x3400, 0x9FFF
 _GAP = "\n" * (WIDEST + 1)
 """Put between texts, so that no window reaches from one into the next."""
 
@@ -56,16 +57,17 @@ class Occurrences:
         return np.asarray(np.maximum.reduceat(np.cumsum(steps), self.starts).clip(0.0))
 
 
-def find(terms: Sequence[str], texts: Sequence[str]) -> Occurrences:
+def find(terms: Sequence[str], texts: Sequence[str], *, parted: bool = False) -> Occurrences:
     """Find all places of `terms`, Chinese characters, pairs of them and words, as `chinese.terms` gives.
 
     A word is not found inside a longer one or a number inside a longer one, but at the beginning of
-    one that it may be a stem of.
+    one that it may be a stem of. With `parted`, pairs are also found with one Chinese character
+    between, as an abbreviation leaves it out (年假 in 年休假); their numbers are `len(terms)` higher.
     """
     joined = _GAP.join(texts)
     lengths = np.array([len(text) + len(_GAP) for text in texts], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
-    found = [*_chinese(terms, joined), *_words(terms, joined)]
+    found = [*_chinese(terms, joined, parted), *_words(terms, joined)]
     places = np.concatenate([np.zeros(0, dtype=np.int64), *(place for place, _ in found)])
     numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(number for _, number in found)])
     order = np.lexsort((places, numbers))
@@ -75,7 +77,7 @@ def find(terms: Sequence[str], texts: Sequence[str]) -> Occurrences:
     )
 
 
-def _chinese(terms: Sequence[str], joined: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _chinese(terms: Sequence[str], joined: str, parted: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Places and numbers of the single characters and of the pairs, by tables of the characters."""
     chinese = {term: number for number, term in enumerate(terms) if is_han(term)}
     alphabet = sorted({character for term in chinese for character in term})
@@ -98,6 +100,15 @@ def _chinese(terms: Sequence[str], joined: str) -> Iterator[tuple[np.ndarray, np
     after = np.where(followers > places, letters[followers], 0)
     for numbers in (singles[letters[places]], pairs[letters[places], after]):
         yield places[numbers >= 0], numbers[numbers >= 0]
+    if parted:
+        between = codes[followers]
+        after = np.where(
+            (between >= _FIRST_HAN) & (between <= _LAST_HAN),
+            letters[np.minimum(places + 2, len(letters) - 1)],
+            0,
+        )
+        numbers = pairs[letters[places], after]
+        yield places[numbers >= 0], numbers[numbers >= 0] + len(terms)
 
 
 def _words(terms: Sequence[str], joined: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -47,12 +47,20 @@ def test_hits_that_are_unsure_are_weighed_by_their_nearest_sentence() -> None:
     expected = [
         0.95,
         _relevance(embedder, "午休一小时。", "报销单据截止到二十五日。"),
-        _relevance(embedder, "单据何时截止？"),
+        _relevance(embedder, "单据何时截止？", "请找前台。"),
         0.05,
         0.5,
     ]
     assert scores == pytest.approx(expected)
     assert scores[1] != pytest.approx(0.5)
+
+
+def test_the_answer_of_a_question_that_was_found_counts_too() -> None:
+    embedder = BigramEmbedder()
+    hit = _hit(1, 0.5, "报销单据何时截止见附表。", question="钱怎么办？")
+    (weighed,) = SecondLook()(QUERY, [hit], embedder.encode_query(QUERY), embedder, NEAREST)
+    assert embedder.embedded == ["钱怎么办？", "报销单据何时截止见附表。"]
+    assert weighed.score == pytest.approx(_relevance(embedder, "报销单据何时截止见附表。"))
 
 
 def test_no_sentence_is_embedded_twice() -> None:

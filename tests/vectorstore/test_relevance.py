@@ -11,6 +11,7 @@ from vectorstore import lexical, occurrences
 from vectorstore.background import Background
 from vectorstore.calibration import PARTS, Calibration, Calibrations
 from vectorstore.chinese import fold, terms
+from vectorstore.dictionary import WORDS_IN_A_TEXT, Dictionary, is_pair
 from vectorstore.errors import IndexFilesError
 from vectorstore.evidence import Asked, SentenceEvidence
 
@@ -110,11 +111,50 @@ def test_background_file(tmp_path: Path) -> None:
     assert Background.load(tmp_path / "b.npz") == background
 
 
+def test_dictionary_file(tmp_path: Path) -> None:
+    dictionary = Dictionary.count({"年休假": 3, "報銷": 1, "VPN": 5, "假": 1})
+    assert {
+        pair: dictionary.share(pair) is not None for pair in ("年休", "休假", "报销", "报休", "假年")
+    } == {
+        **dict.fromkeys(("年休", "休假", "报销"), True),
+        **dict.fromkeys(("报休", "假年"), False),
+    }
+    dictionary.save(tmp_path / "d.npz")
+    read = Dictionary.load(tmp_path / "d.npz")
+    assert (read.codes.tolist(), read.shares.tolist()) == (
+        dictionary.codes.tolist(),
+        dictionary.shares.tolist(),
+    )
+    assert Dictionary.count({}).share("年假") is None
+
+
+def test_the_shipped_dictionary_knows_words_and_not_where_they_meet() -> None:
+    dictionary = Dictionary.default()
+    assert all(dictionary.share(pair) is not None for pair in ("年休", "师傅", "点头", "报账"))
+    assert all(dictionary.share(pair) is None for pair in ("网断", "出差"[::-1], "西需"))
+    assert is_pair("年假") and not is_pair("年") and not is_pair("ab") and not is_pair("年a")
+
+
 def test_idf_goes_from_the_background_to_the_collection() -> None:
     background = Background(100, {"常": 50})
     assert background.idf("常", 0, 0) == pytest.approx(np.log(2))
     assert background.idf("常", 1_000_000, 1_000_000) == pytest.approx(-np.log(0.999), abs=1e-3)
     assert background.idf("新", 0, 0) == pytest.approx(np.log(1_000 / 0.3))
+
+
+def test_a_pair_that_is_no_word_weighs_only_where_a_text_has_it() -> None:
+    words = Dictionary.count({"点头": 50, "报告": 1, "的": 949})
+    background = Background(100, {"常用": 50}, words)
+    assert background.idf("后要", 0, 9_000) == 0.0
+    assert background.idf("后要", 1, 9_000) == pytest.approx(np.log(10_000))
+    assert background.idf("后要", 0, 0) == pytest.approx(np.log(1_000 / 0.3)), "no collection is asked"
+    share = 1 - np.exp(-0.05 * WORDS_IN_A_TEXT)
+    assert background.idf("点头", 0, 9_000) == pytest.approx(-np.log(share / 10), rel=1e-4)
+    assert background.idf("报告", 0, 0) == pytest.approx(
+        -np.log(1 - np.exp(-0.001 * WORDS_IN_A_TEXT)), rel=1e-4
+    )
+    assert background.idf("常用", 0, 0) == pytest.approx(np.log(2))
+    assert background.idf("后", 0, 9_000) > 0 and background.idf("sg", 0, 9_000) > 0
 
 
 @pytest.mark.parametrize(
@@ -156,6 +196,25 @@ def test_parts_of_a_pair() -> None:
     assert parts.clause == pytest.approx([4.0 / 11.5, 1.0, 0.0])
     assert parts.missing_weight == pytest.approx([5.0 / lexical.UNIT, 0.0, 10.0 / lexical.UNIT])
     assert parts.missing_most == pytest.approx([5.0 / lexical.UNIT, 0.0, 5.0 / lexical.UNIT])
+
+
+def test_an_abbreviation_is_nearly_covered_by_the_word() -> None:
+    asked = lexical.question("年假", one)
+    texts = ["年假", "年休假", "年，假", "年终休假", "年休假" + "无" * 60 + "年假"]
+    parts = lexical.compare(asked, texts)
+    assert parts.names == pytest.approx([1.0, lexical.PARTED, 0.0, 0.0, 1.0])
+    assert parts.name_characters.tolist() == [1.0] * 5
+    # Two characters of half the pair's weight stand in each text.
+    assert parts.clause == pytest.approx([1.0, (1 + lexical.PARTED) / 2, 0.5, 0.5, 1.0])
+    beside = lexical.compare(asked, ["年休假"], ["年假"])
+    assert beside.names == pytest.approx([max(lexical.CONTEXT, lexical.PARTED)])
+    assert beside.window == pytest.approx([max(lexical.CONTEXT, lexical.PARTED)])
+
+
+def test_parted_pairs_have_numbers_of_their_own() -> None:
+    found = occurrences.find(["年假", "年"], ["年休假年假", "年A假"], parted=True)
+    assert found.present(4).tolist() == [[True, True, True, False], [False, True, False, False]]
+    assert not occurrences.find(["年假"], ["年休假"]).places.size
 
 
 def test_an_identifier_that_the_text_lacks_counts_against_it() -> None:
