@@ -79,7 +79,8 @@ class Calibration:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             return cls(
-                weights={name: float(content["weights"][name]) for name in PARTS},
+                weights={name: float(content["weights"][name]) for name in PARTS if name != "latin"}
+                | {"latin": float(content["weights"].get("latin", 0.0))},
                 intercept=float(content["intercept"]),
                 threshold=float(content["threshold"]),
                 sentences=SentenceEvidence.of(found) if (found := content.get("sentences")) else None,

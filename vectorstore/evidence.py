@@ -41,9 +41,9 @@ class Asked:
     def of(cls, question: str) -> Asked:
         """Weighed by the background alone, so that what is looked at depends on no collection."""
         folded, background = fold(question), Background.default()
-        return cls(
-            lexical.question(folded, lambda term: background.idf(term, 0, 0)).content, quoted_names(folded)
-        )
+        asked = lexical.question(folded, lambda term: background.idf(term, 0, 0))
+        terms = {asked.sought(term): weight for term, weight in asked.content.items()}
+        return cls(terms, quoted_names(folded))
 
     def closest(self, sentences: Sequence[str]) -> list[int]:
         """The at most `SENTENCES` sentences that hold most of the question, the earlier of equal ones."""

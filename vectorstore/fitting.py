@@ -126,7 +126,8 @@ def logistic(
 
     `rows` has shape (n, k), `labels` (n,) of 0 and 1, `shares` (n,) says how much each row counts.
     """
-    spread = rows.std(axis=0) + 1e-9
+    spread = rows.std(axis=0)
+    spread[spread < 1e-9] = 1.0  # what is the same in all rows tells nothing apart
     design = np.hstack([rows / spread, np.ones((len(rows), 1))])
     share = shares / shares.mean()
     ridge = np.diag([*[penalty] * rows.shape[1], 1e-9])

@@ -11,6 +11,7 @@ import numpy as np
 
 from vectorstore import occurrences
 from vectorstore.chinese import is_han, terms
+from vectorstore.english import stem
 
 MOST_TERMS = 64
 """Terms of a question that are weighed; the rarest are kept."""
@@ -22,6 +23,8 @@ CLAUSE = 25
 """The same of a clause."""
 SENTENCES = 100
 """The same of two or three sentences."""
+LETTERS = 3
+"""How many letters take the room of one Chinese character."""
 UNIT = 50.0
 """Weight of a question of about eight words."""
 
@@ -33,8 +36,10 @@ _QUESTION_WORDS = re.compile(
     "|哪一?[个些位年种类项座所家部]|哪[里儿]|哪一?|几[个种次年位天]?|何[时地处种人者]?|谁|是否|[吗呢吧啊]"
 )
 _FUNCTION_WORDS = re.compile(
-    r"\b(?:a|an|and|are|at|be|been|by|can|did|do|does|for|from|had|has|have|how|i|in|is|it|its|me|my|of|on|or"
-    r"|that|the|this|to|was|we|were|what|when|where|which|who|whom|whose|why|will|with|you|your)\b",
+    r"\b(?:how (?:long|many|much|often|far|big|large|quickly|soon)"
+    r"|a|an|and|any|are|as|at|be|been|by|can|could|did|do|does|for|from|get|had|has|have|how|i|if|in|is|it|its|may"
+    r"|me|must|my|need|of|on|or|our|shall|should|that|the|their|there|they|this|to|was|we|were|what|when|where"
+    r"|which|who|whom|whose|why|will|with|would|you|your)\b",
     re.ASCII,
 )
 
@@ -59,6 +64,10 @@ class Question:
     `characters` are single Chinese characters, `phrases` pairs of them and words; words (Latin
     letters, digits) are named again in `words`, and the three heaviest phrases in `rarest`. `names`
     and `name_characters` are those without the characters of grammar, and `content` both together.
+
+    A word of Latin letters among Chinese ones is a name or a code, which the answer has to hold. In a
+    question without any Chinese character (`latin`) only those with digits are; its words are found in
+    their other forms too.
     """
 
     characters: dict[str, float]
@@ -68,6 +77,11 @@ class Question:
     names: dict[str, float]
     name_characters: dict[str, float]
     content: dict[str, float]
+    latin: bool
+
+    def sought(self, term: str) -> str:
+        """What of a term is looked for in texts."""
+        return stem(term) if self.latin else term
 
     @property
     def terms(self) -> list[str]:
@@ -111,6 +125,8 @@ class LexicalParts(NamedTuple):
     """Weight of all that the text lacks of the pairs and words without grammar, in units."""
     missing_most: np.ndarray
     """Weight of the heaviest of them, in units."""
+    latin: np.ndarray
+    """1 for a question without Chinese characters, whose parts lie lower, else 0."""
 
 
 def question(folded: str, idf: Callable[[str], float]) -> Question:
@@ -124,12 +140,13 @@ def question(folded: str, idf: Callable[[str], float]) -> Question:
     weights = {term: idf(term) for term in found}
     characters = _heaviest({t: w for t, w in weights.items() if len(t) == 1 and is_han(t)})
     phrases = _heaviest({t: w for t, w in weights.items() if not (len(t) == 1 and is_han(t))})
-    words = tuple(term for term in phrases if not is_han(term[0]))
+    latin = not any(is_han(term) for term in terms(text))
+    words = tuple(term for term in phrases if not is_han(term) and not (latin and term.isalpha()))
     rarest = tuple(sorted(phrases, key=lambda term: (-phrases[term], term))[:3])
     names = {t: w for t, w in phrases.items() if not is_han(t) or _GRAMMAR.isdisjoint(t)} or phrases
     name_characters = {t: w for t, w in characters.items() if t not in _GRAMMAR} or characters
     both = {**names, **{t: LIGHT * w for t, w in name_characters.items()}}
-    return Question(characters, phrases, words, rarest, names, name_characters, both)
+    return Question(characters, phrases, words, rarest, names, name_characters, both, latin)
 
 
 def _heaviest(weights: dict[str, float]) -> dict[str, float]:
@@ -142,8 +159,10 @@ def _heaviest(weights: dict[str, float]) -> dict[str, float]:
 def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ()) -> LexicalParts:
     """Compute the parts for folded texts; their folded `contexts` say what they are part of."""
     all_terms = asked.terms
-    found = occurrences.find(all_terms, texts, parted=True)
-    around = _around(all_terms, contexts or [""] * len(texts))
+    sought = [asked.sought(term) for term in all_terms]
+    stretch = LETTERS if asked.latin else 1
+    found = occurrences.find(sought, texts, parted=True, widest=stretch * SENTENCES)
+    around = _around(sought, contexts or [""] * len(texts))
     present, parted = np.hsplit(found.present(2 * len(all_terms)), 2)
     elsewhere = np.maximum(CONTEXT * around, PARTED * parted)
     credit = np.where(present, 1.0, elsewhere)
@@ -157,7 +176,7 @@ def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ())
     missing = (1.0 - credit) * names
 
     def window(weights: np.ndarray, width: int) -> np.ndarray:
-        best = found.best_window(np.tile(weights, 2) * gains, width)
+        best = found.best_window(np.tile(weights, 2) * gains, stretch * width)
         return _share(best + CONTEXT * (around @ weights), weights)
 
     return LexicalParts(
@@ -173,6 +192,7 @@ def compare(asked: Question, texts: Sequence[str], contexts: Sequence[str] = ())
         names_nearby=window(names, SENTENCES),
         missing_weight=missing.sum(axis=1) / UNIT,
         missing_most=missing.max(axis=1, initial=0.0) / UNIT,
+        latin=np.full(len(texts), float(asked.latin)),
     )
 
 

@@ -12,13 +12,11 @@ import numpy as np
 from vectorstore.chinese import is_han
 
 WIDEST = 100
-"""The widest window, in characters, that may be asked for."""
+"""The widest window, in characters, that may be asked for, unless said otherwise."""
 
 STEM = 3
 """Letters from which a word may go on, as in the plural."""
 _FIRST_HAN, _LAST_HAN = 0x3400, 0x9FFF
-_GAP = "\n" * (WIDEST + 1)
-"""Put between texts, so that no window reaches from one into the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +31,7 @@ class Occurrences:
     """Number of the term at each place."""
     texts: np.ndarray
     """Number of the text at each place."""
+    widest: int
 
     def present(self, terms: int) -> np.ndarray:
         """Which of so many terms each text holds, shape (texts, terms)."""
@@ -52,29 +51,31 @@ class Occurrences:
         again = self.terms[1:] == self.terms[:-1]
         ends[:-1][again] = np.minimum(ends[:-1][again], self.places[1:][again])
         gains = weights[self.texts, self.terms]
-        size = self.length + WIDEST + 2
+        size = self.length + self.widest + 2
         steps = np.bincount(self.places, gains, size) - np.bincount(ends, gains, size)
         return np.asarray(np.maximum.reduceat(np.cumsum(steps), self.starts).clip(0.0))
 
 
-def find(terms: Sequence[str], texts: Sequence[str], *, parted: bool = False) -> Occurrences:
+def find(
+    terms: Sequence[str], texts: Sequence[str], *, parted: bool = False, widest: int = WIDEST
+) -> Occurrences:
     """Find all places of `terms`, Chinese characters, pairs of them and words, as `chinese.terms` gives.
 
     A word is not found inside a longer one or a number inside a longer one, but at the beginning of
     one that it may be a stem of. With `parted`, pairs are also found with one Chinese character
     between, as an abbreviation leaves it out (年假 in 年休假); their numbers are `len(terms)` higher.
     """
-    joined = _GAP.join(texts)
-    lengths = np.array([len(text) + len(_GAP) for text in texts], dtype=np.int64)
+    gap = "\n" * (widest + 1)  # so that no window reaches from one text into the next
+    joined = gap.join(texts)
+    lengths = np.array([len(text) + len(gap) for text in texts], dtype=np.int64)
     starts = np.cumsum(lengths) - lengths
     found = [*_chinese(terms, joined, parted), *_words(terms, joined)]
     places = np.concatenate([np.zeros(0, dtype=np.int64), *(place for place, _ in found)])
     numbers = np.concatenate([np.zeros(0, dtype=np.int64), *(number for _, number in found)])
     order = np.lexsort((places, numbers))
     places, numbers = places[order], numbers[order]
-    return Occurrences(
-        starts, len(joined), places, numbers, np.searchsorted(starts, places, side="right") - 1
-    )
+    owners = np.searchsorted(starts, places, side="right") - 1
+    return Occurrences(starts, len(joined), places, numbers, owners, widest)
 
 
 def _chinese(terms: Sequence[str], joined: str, parted: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:

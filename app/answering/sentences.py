@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from vectorstore.chinese import fold, terms
+from vectorstore.english import stem
 
 _FUNCTION_WORDS = frozenset(
     "的了是在和与及或而于为以之其有被将把对从由到这那也都就并则所等中上下个一不吗呢吧啊"
@@ -47,8 +48,8 @@ class Sentence:
 
 
 def content_terms(folded: str) -> frozenset[str]:
-    """The characters, character pairs and words of folded text, without function words."""
-    return frozenset(terms(folded)) - _FUNCTION_WORDS
+    """The characters, character pairs and stems of words of folded text, without function words."""
+    return frozenset(map(stem, frozenset(terms(folded)) - _FUNCTION_WORDS))
 
 
 def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.service import Service
-from tests.app.conftest import HANDBOOK, KB
+from tests.app.conftest import HANDBOOK, KB, MakeService
 
 pytestmark = pytest.mark.model
 
@@ -28,3 +28,22 @@ def test_an_english_question_finds_chinese_text_without_shared_words_only_below_
     assert service.ask(question, [KB]).refused
     hits = service.search(question, [KB], threshold=0.0)
     assert HANDBOOK in {hit.document for hit in hits}
+
+
+def test_english_questions_are_answered_from_english_text_and_refused(make_service: MakeService) -> None:
+    service = make_service()
+    service.create_knowledge_base(KB)
+    text = (
+        "# Passwords\n\nPasswords have at least fourteen characters. They are kept in the company's password"
+        " manager.\n\n# Laptops\n\nA lost laptop is reported to the service desk within two hours. Disks are"
+        " encrypted, and screens lock after five minutes.\n"
+    )
+    assert service.ingest(KB, [service.store("policy.md", [text.encode()])])[0].state == "ready"
+    for question, answer in (
+        ("How long must a password be?", "fourteen characters"),
+        ("What do I do when I lose my laptop?", "service desk"),
+        ("When is the screen locked?", "five minutes"),
+    ):
+        assert answer in service.ask(question, [KB]).answer
+    for question in ("Who is the head of the purchasing department?", "How do I get a parking space?"):
+        assert service.ask(question, [KB]).refused

@@ -12,6 +12,7 @@ from vectorstore.background import Background
 from vectorstore.calibration import PARTS, Calibration, Calibrations
 from vectorstore.chinese import fold, terms
 from vectorstore.dictionary import WORDS_IN_A_TEXT, Dictionary, is_pair
+from vectorstore.english import stem
 from vectorstore.errors import IndexFilesError
 from vectorstore.evidence import Asked, SentenceEvidence
 
@@ -315,3 +316,47 @@ def test_parts_are_shares(question: str, text: str, context: str) -> None:
     assert least <= parts.clause <= parts.sentences + 1e-9 <= 1 + 2e-9
     assert least <= parts.missing_words <= 1 - parts.phrases + 1e-9
     assert 0 <= parts.characters <= 1 and 0 <= parts.rarest <= 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "beginning"),
+    [
+        ("passwords", "password", "password"),
+        ("authenticate", "authentication", "authent"),
+        ("company", "companies", "compan"),
+        ("expires", "expire", "expir"),
+        ("größe", "größe", "größe"),
+        ("e4", "e4", "e4"),
+    ],
+)
+def test_forms_of_an_english_word_share_their_beginning(one: str, other: str, beginning: str) -> None:
+    assert (stem(one), stem(other)) == (beginning, beginning)
+
+
+def test_words_of_an_english_question_are_no_names_but_codes_are() -> None:
+    def asked(text: str) -> lexical.Question:
+        return lexical.question(fold(text), lambda _: 1.0)
+
+    assert asked("How long must passwords of SG-200 users be?").words == ("200",)
+    assert asked("SG-200 网关的 token 有效期多久？").words == ("sg", "200", "token")
+    text = ["a password has fourteen characters; every user of the gateway sg 200 sets it at the first start"]
+    parts = lexical.compare(asked("How are passwords of SG-200 users set?"), text)
+    assert (parts.names.tolist(), parts.missing_words.tolist(), parts.latin.tolist()) == ([1.0], [0.0], [1.0])
+    assert lexical.compare(asked("SG-200 的密码"), text).latin.tolist() == [0.0]
+
+
+def test_windows_are_wider_in_letters_than_in_chinese_characters() -> None:
+    words = ["gateway", "certificate"]
+    near = ["gateway" + " x" * 30 + " certificate"]
+    latin = lexical.compare(lexical.question(" ".join(words), lambda _: 1.0), near)
+    mixed = lexical.compare(lexical.question("的 " + " ".join(words), lambda _: 1.0), near)
+    assert latin.window.tolist() == [1.0]
+    assert mixed.window.tolist() == [0.5]
+
+
+def test_a_calibration_made_before_the_latin_part_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "calibration.json"
+    own = Calibration(weights=dict.fromkeys(PARTS, 0.5), intercept=-1.0, threshold=0.4)
+    own.save(file)
+    file.write_text(file.read_text().replace('"missing_most": 0.5,\n    "latin": 0.5', '"missing_most": 0.5'))
+    assert Calibration.load(file).weights == {**own.weights, "latin": 0.0}
