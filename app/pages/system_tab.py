@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -28,7 +29,8 @@ _POLL_SECONDS = 2.0
 Updates = tuple[Any, ...]
 
 _FIRST_KEY = (
-    "async (name, role, opens) => [name, role, opens, await window.zhiwen.firstKey(name, role, opens)]"
+    "async (name, role, opens) =>"
+    " [name, role, opens, JSON.stringify(await window.zhiwen.firstKey(name, role, opens))]"
 )
 """The first key is made by a request of its own: what Gradio sends after it would find the door shut."""
 
@@ -78,7 +80,7 @@ class SystemTab:
                 label("key_make"), variant="primary", scale=0, min_width=120, elem_id="zw-key-make"
             )
         self.secret = gr.HTML(elem_id="zw-key-secret", apply_default_css=False)
-        self.first = gr.JSON(visible=False)
+        self.first = gr.Textbox(visible=False)
 
     def connect(self, item: gr.Tab, others: list[gr.Tab]) -> None:
         """Attach the handlers; `item` is the tab itself, with the `others` it is not seen."""
@@ -155,17 +157,18 @@ class SystemTab:
         name: str,
         role: Role,
         opens: list[str] | None,
-        first: dict[str, str] | None,
+        first: str | None,
         request: gr.Request,
     ) -> Updates:
-        """Make a key; `first` is what became of the page's asking for the first: `key`, or `error`."""
+        """Make a key; `first` is what the page got when it asked for the first, as JSON: `key` or `error`."""
         language = self._language(request)
-        secret = (first or {}).get("key", "")
+        found: dict[str, str] = json.loads(first or "{}")
+        secret = found.get("key", "")
         try:
             # Asked for once: as soon as there is a key, a browser without one may do nothing more.
             keys = self._service.keys
             if not keys.usable():
-                reason = (first or {}).get("error") or text("key_first", language)
+                reason = found.get("error") or text("key_first", language)
                 return failed_html(reason), *(gr.skip() for _ in range(4))
             made = secret or keys.create(name, role=role, names=opens or None)[1]
             listed = self._keys(language)
