@@ -6,6 +6,9 @@ from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
+SHORTEST = 3
+"""Letters of the shortest beginning that tells something; shorter words stay whole."""
+
 
 @lru_cache(maxsize=1)
 def _stemmer() -> Any:
@@ -29,4 +32,6 @@ def stem(word: str) -> str:
 def _english_stem(word: str) -> str:
     (stemmed,) = _stemmer().analyze(word)
     same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(word, stemmed, strict=False)))
-    return word[:same].removesuffix("i")  # companies and company are both "compani" to the stemmer
+    if same > SHORTEST and word[same - 1] == "i" and same < len(word):
+        same -= 1  # companies and company are both "compani" to the stemmer
+    return word[:same] if same >= SHORTEST else word
