@@ -25,6 +25,8 @@ SENTENCES = 100
 """The same of two or three sentences."""
 LETTERS = 3
 """How many letters take the room of one Chinese character."""
+FEWEST_WORDS = 3
+"""Words that make a question; one or two Latin ones alone name something, such as UPS."""
 UNIT = 50.0
 """Weight of a question of about eight words."""
 
@@ -66,8 +68,8 @@ class Question:
     and `name_characters` are those without the characters of grammar, and `content` both together.
 
     A word of Latin letters among Chinese ones is a name or a code, which the answer has to hold. In a
-    question without any Chinese character (`latin`) only those with digits are; its words are found in
-    their other forms too.
+    question of `FEWEST_WORDS` without any Chinese character (`latin`) only those with digits are; its words
+    are found in their other forms too.
     """
 
     characters: dict[str, float]
@@ -126,7 +128,7 @@ class LexicalParts(NamedTuple):
     missing_most: np.ndarray
     """Weight of the heaviest of them, in units."""
     latin: np.ndarray
-    """1 for a question without Chinese characters, whose parts lie lower, else 0."""
+    """1 for a `latin` question, whose parts lie lower, else 0."""
 
 
 def question(folded: str, idf: Callable[[str], float]) -> Question:
@@ -140,7 +142,8 @@ def question(folded: str, idf: Callable[[str], float]) -> Question:
     weights = {term: idf(term) for term in found}
     characters = _heaviest({t: w for t, w in weights.items() if len(t) == 1 and is_han(t)})
     phrases = _heaviest({t: w for t, w in weights.items() if not (len(t) == 1 and is_han(t))})
-    latin = not any(is_han(term) for term in terms(text))
+    said = terms(text)
+    latin = len(said) >= FEWEST_WORDS and not any(is_han(term) for term in said)
     words = tuple(term for term in phrases if not is_han(term) and not (latin and term.isalpha()))
     rarest = tuple(sorted(phrases, key=lambda term: (-phrases[term], term))[:3])
     names = {t: w for t, w in phrases.items() if not is_han(t) or _GRAMMAR.isdisjoint(t)} or phrases

@@ -342,6 +342,7 @@ def test_words_of_an_english_question_are_no_names_but_codes_are() -> None:
 
     assert asked("How long must passwords of SG-200 users be?").words == ("200",)
     assert asked("SG-200 网关的 token 有效期多久？").words == ("sg", "200", "token")
+    assert asked("VPN gateway").words == ("vpn", "gateway")
     text = ["a password has fourteen characters; every user of the gateway sg 200 sets it at the first start"]
     parts = lexical.compare(asked("How are passwords of SG-200 users set?"), text)
     assert (parts.names.tolist(), parts.missing_words.tolist(), parts.latin.tolist()) == ([1.0], [0.0], [1.0])
@@ -349,7 +350,7 @@ def test_words_of_an_english_question_are_no_names_but_codes_are() -> None:
 
 
 def test_windows_are_wider_in_letters_than_in_chinese_characters() -> None:
-    words = ["gateway", "certificate"]
+    words = ["the", "gateway", "certificate"]
     near = ["gateway" + " x" * 30 + " certificate"]
     latin = lexical.compare(lexical.question(" ".join(words), lambda _: 1.0), near)
     mixed = lexical.compare(lexical.question("的 " + " ".join(words), lambda _: 1.0), near)
