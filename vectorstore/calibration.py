@@ -78,9 +78,9 @@ class Calibration:
         """Read what `save` wrote. Raises `IndexFilesError` when it is no calibration."""
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            weights = {"latin": 0.0, **content["weights"]}  # older calibrations lack that part
             return cls(
-                weights={name: float(content["weights"][name]) for name in PARTS if name != "latin"}
-                | {"latin": float(content["weights"].get("latin", 0.0))},
+                weights={name: float(weights[name]) for name in PARTS},
                 intercept=float(content["intercept"]),
                 threshold=float(content["threshold"]),
                 sentences=SentenceEvidence.of(found) if (found := content.get("sentences")) else None,
