@@ -13,7 +13,7 @@ IMAGE_BUILD ?= docker build --tag $(IMAGE) .
 IMAGE_RUN ?= docker run --rm --interactive --network none $(IMAGE)
 BUNDLE ?= dist/zhiwen-bundle
 
-# Each worker holds models of its own, up to 2 GB.
+# Of tests and types; in tests each holds models of its own, up to 2 GB.
 WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadscope
 
@@ -54,7 +54,7 @@ test: check
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers $(WORKERS)
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 

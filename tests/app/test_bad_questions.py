@@ -138,6 +138,7 @@ def test_damaged_indexes_are_made_anew(
     assert outcome(service, client_of(service), "哺乳室在几层？") == Outcome("answered", 200, "answered")
 
 
+@pytest.mark.slow
 def test_questions_while_the_index_is_swapped(
     make_service: MakeService, client_of: Callable[[Service], TestClient]
 ) -> None:

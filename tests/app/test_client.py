@@ -70,6 +70,7 @@ def test_the_state_of_the_service(reader: Client) -> None:
     assert [each.name for each in reader.knowledge_bases.list()] == [KB]
 
 
+@pytest.mark.slow
 def test_a_document_from_upload_to_deletion(editor: Client, tmp_path: Path) -> None:
     bases = editor.knowledge_bases
     name = "规章 a?b%_"

@@ -466,6 +466,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "ingest" in result.stdout
 
 
+@pytest.mark.slow
 def test_exit_status_of_the_process(zhiwen: Zhiwen, tmp_path: Path) -> None:
     good = _run("-m", "app", "--data-dir", str(zhiwen.data), "kb", "create", "kb", "--json")
     assert (good.returncode, json.loads(good.stdout)["name"]) == (0, "kb")
@@ -476,6 +477,7 @@ def test_exit_status_of_the_process(zhiwen: Zhiwen, tmp_path: Path) -> None:
     assert json.loads(bad.stdout)["documents"][0]["problems"][0]["code"] == "file_not_found"
 
 
+@pytest.mark.slow
 def test_a_sample_is_ingested_and_answers(zhiwen: Zhiwen) -> None:
     assert zhiwen("ingest", "制度", SAMPLES / HANDBOOK).status == 0
     answer = zhiwen("ask", "我工龄六年，一年有几天年休假？", "--kb", "制度", "--json").json

@@ -215,6 +215,7 @@ class _Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
 
+@pytest.mark.slow
 def test_the_page_asks_for_nothing_and_escapes_everything() -> None:
     hostile = Failure(0, (Found(HOSTILE, None, 0.5, HOSTILE),), HOSTILE)
     shown = run(

@@ -53,6 +53,7 @@ def _without_timings(answer: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in answer.items() if key != "timings"}
 
 
+@pytest.mark.slow
 def test_an_answer_tells_of_documents_that_are_still_being_processed(
     make_service: MakeService, client_of: Callable[[Service], TestClient]
 ) -> None:

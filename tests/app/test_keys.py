@@ -125,6 +125,7 @@ def test_a_key_opens_in_either_header_until_it_is_revoked(
     assert client.get("/openapi.json").status_code == 200
 
 
+@pytest.mark.slow
 def test_what_is_not_seen_answers_like_what_does_not_exist(
     guarded: tuple[Service, dict[str, str]], speak: Callable[[str], TestClient]
 ) -> None:
@@ -279,6 +280,7 @@ def test_a_key_holds_for_a_renamed_knowledge_base_and_not_for_a_new_one_of_its_n
     assert client.get("/api/knowledge-bases/旧名").status_code == 404
 
 
+@pytest.mark.slow
 def test_what_was_accepted_is_done_and_hidden_when_the_key_loses_its_right_meanwhile(
     make_service: MakeService, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

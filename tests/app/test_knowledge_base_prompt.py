@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from fastapi.testclient import TestClient
 
 from app.service import Service
@@ -13,6 +14,7 @@ from tests.app.fake_chat import RecordingModel
 SPEC = {"kind": "tests.app.fake_chat:RecordingModel"}
 
 
+@pytest.mark.slow
 def test_it_is_checked_stored_and_used(
     make_service: MakeService, client_of: Callable[[Service], TestClient]
 ) -> None:

@@ -33,6 +33,7 @@ def names(zhiwen: Zhiwen) -> set[str]:
     return {document["name"] for document in zhiwen("documents", "k", "--json").json["documents"]}
 
 
+@pytest.mark.slow
 def test_new_changed_and_gone_files_are_followed(zhiwen: Zhiwen, folder: Path, tmp_path: Path) -> None:
     def follow(*options: str) -> Any:
         return zhiwen("ingest", "k", folder, "--mirror", *options, "--json").json

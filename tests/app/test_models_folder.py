@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,13 @@ from app.settings import load_settings
 
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what paddlex imports
+@pytest.mark.slow
 def test_nothing_is_made_again_once_the_models_are_prepared(model_folder: Path, tmp_path: Path) -> None:
-    settings = load_settings({"data_dir": tmp_path / "data", "models_dir": model_folder})
-    prepare_models(settings)
-    before = {path: path.stat().st_mtime_ns for path in model_folder.rglob("*") if path.is_file()}
+    prepare_models(load_settings({"data_dir": tmp_path / "data", "models_dir": model_folder}))
+    models = tmp_path / "models"  # other tests may be using the first
+    shutil.copytree(model_folder, models, copy_function=os.link)
+    settings = load_settings({"data_dir": tmp_path / "data", "models_dir": models})
+    before = {path: path.stat().st_mtime_ns for path in models.rglob("*") if path.is_file()}
     assert any("ocr" in path.parts for path in before)
 
     service = build_service(settings)
@@ -27,5 +32,5 @@ def test_nothing_is_made_again_once_the_models_are_prepared(model_folder: Path, 
     finally:
         service.close()
 
-    assert {path: path.stat().st_mtime_ns for path in model_folder.rglob("*") if path.is_file()} == before
+    assert {path: path.stat().st_mtime_ns for path in models.rglob("*") if path.is_file()} == before
     assert not (tmp_path / "data" / "models").exists()

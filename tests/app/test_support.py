@@ -25,6 +25,7 @@ def test_examples_by_words_alone(kind: str, passage: str, claim: str) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_examples_with_their_meaning(embedder: Embedder) -> None:
     wrong = [
         (kind, claim)

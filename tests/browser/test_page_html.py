@@ -457,6 +457,7 @@ def test_sweep_leaves_what_may_still_be_coming_in(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
 
 
+@pytest.mark.slow
 def test_importing_the_mount_leaves_gradio_alone() -> None:
     import subprocess
     import sys

@@ -34,6 +34,7 @@ from loaders.registry import parse_file
 from loaders.splitter import ChineseTextSplitter
 from models.embedder import Embedder
 from models.errors import ModelNotFoundError, ModelUnavailableError
+from tests.catalogues import lay_empty_catalogue
 from vectorstore.calibration import Calibration
 from vectorstore.hybrid import HybridIndex
 
@@ -201,7 +202,7 @@ def open_home(
     former: Sequence[BigramEmbedder] = (),
 ) -> Home:
     """Open the data in `folder`. `former` embedders can be loaded by their fingerprints."""
-    database = Database(folder / "catalogue.db")
+    database = Database(lay_empty_catalogue(folder))
     catalogue = Catalogue(database)
     files = FileStore(folder / "files")
     calibration = Calibration.default()

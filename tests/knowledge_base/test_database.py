@@ -201,6 +201,7 @@ def fill(database: Database, megabytes: int) -> None:
 
 
 @pytest.mark.parametrize("earlier", [False, True])
+@pytest.mark.slow
 def test_deleting_gives_the_space_back(earlier: bool, tmp_path: Path) -> None:
     """Also in a catalogue that an earlier version made, which kept its free pages."""
     path = tmp_path / "catalogue.db"

@@ -88,6 +88,7 @@ def test_an_upload_that_finds_no_room_says_so_and_leaves_nothing(
     assert home.found(LEAVE, "k") == {"a.md"}
 
 
+@pytest.mark.slow
 def test_what_fails_while_tidying_up_does_not_change_how_the_job_ended(home: Home) -> None:
     runner = JobRunner(home.catalogue, home.queue, home.ingestor, locks=home.folder / "runners", swept=full)
     runner.start()

@@ -170,6 +170,7 @@ def test_moving_to_where_another_embedder_is_embeds_again(home: Home) -> None:
 
 
 @pytest.mark.parametrize("other_embedder", [False, True])
+@pytest.mark.slow
 def test_a_document_that_cannot_be_read_again_stays_as_it_was(tmp_path: Path, other_embedder: bool) -> None:
     home = open_home(tmp_path / "data")
     results = home.add("k", {"a.md": sections(LEAVE, TRAVEL), "b.md": SERVER})

@@ -108,6 +108,7 @@ def test_names_are_kept_over_a_restart(pair: Home) -> None:
 
 
 @pytest.mark.parametrize("other", ["A.txt", "a_txt", "a%txt", "中文-a_b%.txt", "👍.txt", "文" * 396 + ".txt"])
+@pytest.mark.slow
 def test_a_name_is_compared_as_it_is(home: Home, other: str) -> None:
     home.add("k", {"a.txt": LEAVE})
     home.add("k", {other: LEAVE})

@@ -65,6 +65,7 @@ def test_deleted_indexes_are_rebuilt(home: Home, expected: list[Hit]) -> None:
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.9])
+@pytest.mark.slow
 def test_truncated_files_are_rebuilt(keep: float, home: Home, expected: list[Hit]) -> None:
     names = [path.relative_to(home.folder) for path in index_files(home.folder)]
     assert len(names) >= 5
@@ -254,6 +255,7 @@ def test_the_log_of_changes_covers_what_goes_with_a_document(home: Home) -> None
         assert len(chunk_changes.since(connection, 1, newest - 2) or ()) == 2
 
 
+@pytest.mark.slow
 def test_many_small_commits_do_not_each_write_the_whole_index(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:

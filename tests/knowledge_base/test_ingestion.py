@@ -238,6 +238,7 @@ def test_what_was_committed_before_a_cancel_stays(home: Home, monkeypatch: pytes
     ]
 
 
+@pytest.mark.slow
 def test_one_commit_for_many_small_files(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knowledge_base.batches.LINGER_SECONDS", 600.0)  # on a machine as slow as can be
     home.add("k", {f"{n}.md": f"第{n}个文件的内容。" for n in range(50)})

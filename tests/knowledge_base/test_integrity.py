@@ -49,6 +49,7 @@ def test_files_that_are_missing_or_changed_are_named(home: Home) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_damaged_page_costs_its_documents_only(home: Home, tmp_path: Path) -> None:
     home.add("k", TEXTS)
     damage_a_page_of_chunks(home)

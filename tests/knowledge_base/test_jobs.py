@@ -325,6 +325,7 @@ def test_progress_is_noted(home: Home, runner: JobRunner, monkeypatch: pytest.Mo
     assert end.pages_per_second > 0
 
 
+@pytest.mark.slow
 def test_twenty_files_while_another_knowledge_base_is_searched(home: Home, runner: JobRunner) -> None:
     home.add("searched", {"a.md": LEAVE, "b.md": TRAVEL})
     texts = {f"{n}.md": "".join(chr(0x4E00 + n * 97 + i * 13) for i in range(30)) + "。" for n in range(20)}

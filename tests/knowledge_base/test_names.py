@@ -22,6 +22,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.slow
 def test_names_are_data_and_never_touch_a_neighbour(home: Home) -> None:
     for number, name in enumerate(NAMES):
         home.add(name, {"同名.md": f"第{number}号知识库的内容。"})

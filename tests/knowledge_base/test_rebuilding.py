@@ -155,6 +155,7 @@ def test_going_back_to_vectors_that_cannot_be_made_leaves_all_as_it_is(home: Hom
     home.close()
 
 
+@pytest.mark.slow
 def test_no_more_than_a_batch_is_held(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("knowledge_base.rebuilding.COMMIT_CHUNKS", 4)
     home.add("k", {f"{n}.md": f"第{n}个文件的内容。" for n in range(20)})
@@ -187,6 +188,7 @@ def test_edits_and_their_conflicts_belong_to_the_generation(home: Home) -> None:
 
 
 @pytest.mark.parametrize("second", ["other", "third"])
+@pytest.mark.slow
 def test_a_rebuild_that_another_overtakes_stops_and_harms_nothing(
     home: Home, monkeypatch: pytest.MonkeyPatch, second: str
 ) -> None:

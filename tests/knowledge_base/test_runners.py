@@ -45,6 +45,7 @@ def test_a_long_file_holds_up_nobody_else(home: Home) -> None:
     runner.stop()
 
 
+@pytest.mark.slow
 def test_a_short_file_does_not_wait_for_the_long_one_before_it(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +109,7 @@ def test_jobs_keep_their_order_when_the_clock_is_set_back(
     assert [job.id for _ in range(3) if (job := home.queue.claim())] == ids
 
 
+@pytest.mark.slow
 def test_a_job_of_a_living_process_is_left_to_it(home: Home) -> None:
     reached, go_on = threading.Event(), threading.Event()
     home.parser.before = blocked_by("a.md", reached, go_on)

@@ -113,6 +113,7 @@ def test_a_password_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+@pytest.mark.slow
 def test_libreoffice_converts(tmp_path: Path) -> None:
     rich = tmp_path / "a.rtf"
     rich.write_text(r"{\rtf1\ansi Hello}", encoding="ascii")

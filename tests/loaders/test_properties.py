@@ -95,6 +95,7 @@ def test_every_cell_of_a_table_is_found_again(folder: Path, rows: list[list[str]
 
 
 @pytest.mark.parametrize("kind", sorted(SAMPLES))
+@pytest.mark.slow
 def test_damaged_samples_break_no_promise(kind: str) -> None:
     """A short run of the fuzzer, the same each time."""
     noise = random.Random(kind)  # noqa: S311

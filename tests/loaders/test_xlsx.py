@@ -128,6 +128,7 @@ def test_rows_beyond_the_limit_are_a_problem(tmp_path: Path) -> None:
     assert "table_rows" in page.problems[0].message
 
 
+@pytest.mark.slow
 def test_a_cell_in_the_last_row_is_found_at_once(tmp_path: Path) -> None:
     def fill(book: Any) -> None:
         book.active["A1"] = "首行"
@@ -138,6 +139,7 @@ def test_a_cell_in_the_last_row_is_found_at_once(tmp_path: Path) -> None:
     assert [block.text for block in page.blocks] == ["首行", "末行"]
 
 
+@pytest.mark.slow
 def test_a_row_number_beyond_excel_ends_the_sheet(tmp_path: Path) -> None:
     path = workbook(tmp_path / "a.xlsx", staff)
 

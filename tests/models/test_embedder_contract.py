@@ -37,7 +37,7 @@ class HashEmbeddings(Embeddings):
         return [byte + 1.0 for byte in content]
 
 
-@pytest.fixture(params=["onnx", "sentence-transformer", "langchain"])
+@pytest.fixture(params=["onnx", pytest.param("sentence-transformer", marks=pytest.mark.slow), "langchain"])
 def make(request: pytest.FixtureRequest, tiny_weights: E5Weights, tmp_path: Path) -> Callable[[], Embedder]:
     if request.param == "langchain":
         return lambda: LangChainEmbedder(HashEmbeddings(), name="sha256")

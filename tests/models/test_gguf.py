@@ -152,6 +152,7 @@ def test_it_is_unpacked_once(file: Path, cache: Path) -> None:
     assert weights.stat().st_mtime_ns != before
 
 
+@pytest.mark.slow
 def test_it_answers_by_the_template_of_the_file(file: Path, cache: Path) -> None:
     from langchain_core.messages import HumanMessage
 

@@ -79,6 +79,7 @@ def test_a_failure_in_one_thread_is_raised() -> None:
         LineReader([fail, fail])([np.zeros((9, 9, 3), np.uint8)] * 3)
 
 
+@pytest.mark.slow
 def test_crops_are_straightened() -> None:
     image = np.full((200, 300, 3), PAPER, np.uint8)
     corners = np.array([(50.0, 60.0), (250.0, 80.0), (248.0, 100.0), (48.0, 80.0)])

@@ -28,6 +28,7 @@ def test_default_embedder(
     assert (tmp_path / conversion.NAME / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_folder(tmp_path: Path, tiny_weights: E5Weights) -> None:
     conversion.convert(tiny_weights, tmp_path)
     embedder = load_embedder(str(tmp_path), cache_dir=tmp_path / "cache", device="cpu")
@@ -41,6 +42,7 @@ def test_folder_that_holds_no_model(tmp_path: Path) -> None:
         load_embedder(str(tmp_path), cache_dir=tmp_path)
 
 
+@pytest.mark.slow
 def test_damaged_folder(tmp_path: Path, tiny_weights: E5Weights) -> None:
     conversion.convert(tiny_weights, tmp_path)
     weights = tmp_path / "model.safetensors"

@@ -139,6 +139,7 @@ def test_traditional_width_and_case_are_folded(make: Make, vectors: Vectors, que
     ],
     ids=range(12),
 )
+@pytest.mark.slow
 def test_any_question_gets_an_answer(make: Make, vectors: Vectors, question: str) -> None:
     index = make()
     index.add(range(5), TEXTS, vectors(5))
@@ -224,6 +225,7 @@ def test_nothing_fails_while_others_add_and_remove(make: Make, vectors: Vectors)
         st.tuples(st.booleans(), st.lists(st.integers(0, 9), min_size=1, max_size=4, unique=True)), max_size=6
     )
 )
+@pytest.mark.slow
 def test_adding_and_removing_is_a_dictionary(steps: list[tuple[bool, list[int]]]) -> None:
     index = HybridIndex(4)
     reference: dict[int, int] = {}

@@ -34,6 +34,7 @@ def codes(found: Inspection) -> list[str]:
         ("chatglm-6b", "ChatGLM-6B", 2048, "chatglm"),
     ],
 )
+@pytest.mark.slow
 def test_originals_and_what_becomes_of_them(
     name: str, title: str, context: int, prompt: str, tmp_path: Path
 ) -> None:
