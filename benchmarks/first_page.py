@@ -54,6 +54,7 @@ def main() -> None:
     loads: dict[str, list[float]] = {name: [] for name in _SERVERS}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         os.environ["ZHIWEN_DATA_DIR"] = folder
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed is compiled, so ours has to be
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         for number in range(options.rounds + 1):
             for name, (command, last) in _SERVERS.items():

@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from app.evaluation.background import Evaluations
+from app.pages.gradio_import import without_interface_files
 from app.pages.guard import PageGuard
 from app.pages.rights import for_admins, for_browser
 from app.pages.system import SystemFacts
@@ -32,7 +33,7 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
     # Gradio reads these when it is imported and when components are made.
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["GRADIO_TEMP_DIR"] = str(uploads)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), without_interface_files():
         warnings.simplefilter("ignore", DeprecationWarning)
         import gradio as gr
 
