@@ -22,12 +22,8 @@ RUN set -eu; \
     else \
       .venv/bin/pip install --quiet torch==2.13.0; \
     fi; \
-    .venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > requirements.txt; \
+    .venv/bin/python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(*project["dependencies"], *project["optional-dependencies"]["local-models"], sep="\n")' > requirements.txt; \
     .venv/bin/pip install --quiet --constraint constraints.txt --requirement requirements.txt; \
-    if [ "$TORCH_FLAVOUR" = cuda ]; then \
-      .venv/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].get("gpu", []), sep="\n")' > gpu.txt; \
-      .venv/bin/pip install --quiet --constraint constraints.txt --requirement gpu.txt; \
-    fi; \
     # Two packages bring OpenCV: the one without windows must be on top, and the other's own libraries serve nobody.
     .venv/bin/pip install --quiet --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless; \
     rm -rf .venv/lib/python3*/site-packages/opencv_contrib_python.libs \
@@ -42,7 +38,7 @@ RUN set -eu; \
     .venv/bin/python -m compileall -q app loaders models vectorstore knowledge_base api.py webui.py; \
     ZHIWEN_MODELS_DIR=/opt/zhiwen/models-made .venv/bin/python -m app models prepare; \
     .venv/bin/pip uninstall --quiet --yes pip; \
-    rm -rf requirements.txt gpu.txt data
+    rm -rf requirements.txt data
 
 FROM ${BASE_IMAGE}
 # CJK glyphs for the pictures of pages whose fonts are not embedded; they are under the Open Font License.

@@ -14,7 +14,7 @@ made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 
 git archive --format=tar.gz --prefix=zhiwen/ --output="$out/zhiwen.tar.gz" HEAD
-$python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); print(*project["project"]["dependencies"], *project["build-system"]["requires"], "wheel", sep="\n")' >"$made/requirements.txt"
+$python -c 'import tomllib; project = tomllib.load(open("pyproject.toml", "rb")); print(*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["local-models"], *project["build-system"]["requires"], "wheel", sep="\n")' >"$made/requirements.txt"
 $python -m pip --disable-pip-version-check wheel --quiet --wheel-dir "$out/wheels" \
   --constraint constraints.txt "$torch" --requirement "$made/requirements.txt"
 $python -m app --data-dir "$made/data" models prepare >/dev/null

@@ -28,7 +28,7 @@ tar -xzf "$here/zhiwen.tar.gz" --strip-components=1
 echo "Installing / 正在安装"
 "$python" -m venv .venv
 .venv/bin/python -m pip install --quiet --no-index --find-links "$here/wheels" --constraint constraints.txt torch setuptools wheel
-.venv/bin/python -m pip install --quiet --no-index --find-links "$here/wheels" --constraint constraints.txt --no-build-isolation --editable .
+.venv/bin/python -m pip install --quiet --no-index --find-links "$here/wheels" --constraint constraints.txt --no-build-isolation --editable '.[local-models]'
 .venv/bin/python -m pip install --quiet --no-index --find-links "$here/wheels" --constraint constraints.txt --force-reinstall --no-deps opencv-python-headless
 mkdir -p data
 tar -xzf "$here/models.tar.gz" -C data
