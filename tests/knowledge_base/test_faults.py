@@ -76,7 +76,8 @@ from knowledge_base.errors import KnowledgeBaseError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 home = open_home(Path({str(tmp_path)!r}))
 home.add("k", {{"a.md": "年假共有十五天。"}})
-resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+largest = max(path.stat().st_size for path in Path({str(tmp_path)!r}).rglob("*") if path.is_file())
+resource.setrlimit(resource.RLIMIT_FSIZE, (largest + 50_000, resource.RLIM_INFINITY))
 for name in ("b.md", "c.md"):
     try:
         print(home.add("k", {{name: LARGE + name}})[0].state)
