@@ -14,11 +14,15 @@ from typing import Any
 from models.artifacts import digest, ensure_folder
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
 
-RECIPE = 3
+RECIPE = 4
 _NAME = re.compile(r"""\bmodel_name["']?\s*:\s*["']?([\w.-]+)""")
 _DETECTION = "PP-OCRv6_small_det"
 _RECOGNITION = "PP-OCRv6_small_rec"
 _FILES = {_DETECTION: "PP-OCRv6_det_small.onnx", _RECOGNITION: "PP-OCRv6_rec_small.onnx"}
+
+_SHORTEST = 96
+"""Width in pixels to which shorter lines are filled up. PaddleOCR's own 320 takes thrice the time of a
+word, and reads it no better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ def _recognition(characters: list[str]) -> Mapping[str, Any]:
         "PreProcess": {
             "transform_ops": [
                 {"DecodeImage": {"channel_first": False, "img_mode": "BGR"}},
-                {"RecResizeImg": {"image_shape": [3, 48, 320]}},
+                {"RecResizeImg": {"image_shape": [3, 48, _SHORTEST]}},
             ]
         },
         "PostProcess": {"name": "CTCLabelDecode", "character_dict": characters},

@@ -12,8 +12,12 @@ from models.ocr_crops import Polygon, column_as_row, crop, is_tall
 
 Detector = Callable[[np.ndarray], list[Polygon]]
 """Gives the outlines of the lines in an RGB picture, each clockwise from its top left."""
-Recogniser = Callable[[np.ndarray], tuple[str, float]]
-"""Gives text and confidence of an RGB picture of one line."""
+Reading = tuple[str, float]
+"""The text of a line and its confidence."""
+Recogniser = Callable[[np.ndarray], Reading]
+"""Reads an RGB picture of one line."""
+_Known = dict[bytes, Reading]
+"""What lines say, by their outlines."""
 
 _PROBES = 4
 _SURE = 0.9
@@ -28,13 +32,13 @@ class LineReader:
         self._recognisers = recognisers
         self._pool = ThreadPoolExecutor(len(recognisers), thread_name_prefix="ocr")
 
-    def __call__(self, lines: Sequence[np.ndarray]) -> list[tuple[str, float]]:
+    def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
         """Text and confidence of each line, in order."""
         # The longest first, so that no thread is left with one at the end.
         order = iter(
             sorted(range(len(lines)), key=lambda index: -lines[index].shape[1] / lines[index].shape[0])
         )
-        found: list[tuple[str, float]] = [("", 0.0)] * len(lines)
+        found: list[Reading] = [("", 0.0)] * len(lines)
 
         def work(recogniser: Recogniser) -> None:
             for index in order:  # taken from one iterator by all threads
@@ -59,21 +63,23 @@ class PageReader:
         of a page that lies on its side begin in another corner.
         """
         polygons = self._detect(image)
-        turns = self._quarter_turns(image, polygons)
+        turns, known = self._quarter_turns(image, polygons)
         upright = image
         if turns:
             upright = np.ascontiguousarray(np.rot90(image, turns))
             polygons = self._detect(upright)
         polygons = split_at_columns(upright, polygons)
         polygons.sort(key=lambda polygon: (float(polygon[0][1]), float(polygon[0][0])))
-        readings = self._read(upright, polygons)
+        unread = [polygon for polygon in polygons if polygon.tobytes() not in known]
+        known.update(zip(map(np.ndarray.tobytes, unread), self._read(upright, unread), strict=True))
+        readings = [known[polygon.tobytes()] for polygon in polygons]
         height, width = image.shape[:2]
         return [
             (text, score, _turned_back(polygon, turns, width, height))
             for (text, score), polygon in zip(readings, polygons, strict=True)
         ]
 
-    def _read(self, image: np.ndarray, polygons: Sequence[Polygon]) -> list[tuple[str, float]]:
+    def _read(self, image: np.ndarray, polygons: Sequence[Polygon]) -> list[Reading]:
         lines = [crop(image, polygon) for polygon in polygons]
         tall = [index for index, polygon in enumerate(polygons) if is_tall(polygon)]
         for index in tall:
@@ -88,34 +94,42 @@ class PageReader:
                 found[index] = reading
         return found
 
-    def _quarter_turns(self, image: np.ndarray, polygons: Sequence[Polygon]) -> int:
-        """By how many quarter turns against the clock the page comes upright, told by some long lines."""
+    def _quarter_turns(self, image: np.ndarray, polygons: Sequence[Polygon]) -> tuple[int, _Known]:
+        """By how many quarter turns against the clock the page comes upright, told by some long lines.
+
+        Of a page that is upright, what these say comes along, so that they need not be read again.
+        """
         tall = [polygon for polygon in polygons if is_tall(polygon)]
         wide = [polygon for polygon in polygons if not is_tall(polygon)]
         lies = _extent(tall) > _extent(wide)
         chosen = sorted(tall if lies else wide, key=lambda polygon: -_extent([polygon]))[:_PROBES]
         lines = [crop(image, polygon) for polygon in chosen]
         if not lines:
-            return 0
+            return 0, {}
         if not lies:
-            upright = self._confidence(lines)
+            readings = self._read_lines(lines)
+            known = {polygon.tobytes(): reading for polygon, reading in zip(chosen, readings, strict=True)}
+            upright = _confidence(readings)
             if upright >= _SURE:
-                return 0
-            turned = self._confidence([np.rot90(line, 2) for line in lines])
-            return 2 if turned > upright + _BETTER else 0
-        left, right = (self._confidence([np.rot90(line, turns) for line in lines]) for turns in (1, 3))
+                return 0, known
+            turned = _confidence(self._read_lines([np.rot90(line, 2) for line in lines]))
+            return (2, {}) if turned > upright + _BETTER else (0, known)
+        left, right = (
+            _confidence(self._read_lines([np.rot90(line, turns) for line in lines])) for turns in (1, 3)
+        )
         if right > left:
-            return 3
+            return 3, {}
         # Recognisers also read a column of upright characters turned to the left; laid out as a row
         # its characters are upright, where those of a page that lies on its side are not.
         columns = [row for line in lines if (row := column_as_row(line)) is not None]
-        return 0 if columns and self._confidence(columns) >= _AS_GOOD * left else 1
+        upright_columns = columns and _confidence(self._read_lines(columns)) >= _AS_GOOD * left
+        return (0 if upright_columns else 1), {}
 
-    def _confidence(self, lines: Sequence[np.ndarray]) -> float:
-        """The mean confidence over the characters of some lines."""
-        found = self._read_lines(lines)
-        length = sum(len(text) for text, _ in found)
-        return sum(score * len(text) for text, score in found) / length if length else 0.0
+
+def _confidence(readings: Sequence[Reading]) -> float:
+    """The mean confidence over the characters of some lines."""
+    length = sum(len(text) for text, _ in readings)
+    return sum(score * len(text) for text, score in readings) / length if length else 0.0
 
 
 def _extent(polygons: Sequence[Polygon]) -> float:

@@ -64,6 +64,18 @@ def test_a_page_is_read_upright_however_it_lies(turns: int) -> None:
         assert polygon.tolist() == np.stack(expected, axis=1).tolist()
 
 
+def test_lines_of_an_upright_page_are_read_once() -> None:
+    times: list[int] = []
+
+    def counting(line: np.ndarray) -> tuple[str, float]:
+        times.append(line.shape[1])
+        return read(line)
+
+    found = PageReader(detect, LineReader([counting])).read(page_with(LINES))
+    assert sorted(times) == [160, 220, 220]
+    assert [text for text, _, _ in found] == ["220 wide", "220 wide", "160 wide"]
+
+
 def test_lines_come_in_order_from_several_threads() -> None:
     lines = [np.full((20, width, 3), MARK, np.uint8) for width in (30, 90, 60, 120, 40)]
     assert [text for text, _ in LineReader([read, read, read])(lines)] == [
