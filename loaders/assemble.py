@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from loaders.cleaning import squeeze
 from loaders.document import Block, Page, ParsedDocument, Problem, Section
 
 # Characters that cannot be stored as UTF-8 or that end text early; one for one, so that the
@@ -16,7 +17,8 @@ def assemble(pages: Iterable[Page], *, format: str = "") -> ParsedDocument:
     """Make one document of pages in order. Blocks stand one below the other, without blank ones.
 
     A heading block ends the headings of its own and deeper levels; a page's own `heading_path`
-    stands before them, and a new one starts them afresh.
+    stands before them, and a new one starts them afresh. A title that is repeated, as below a cover,
+    stands in a path once.
     """
     parts: list[str] = []
     sections: list[Section] = []
@@ -38,12 +40,20 @@ def assemble(pages: Iterable[Page], *, format: str = "") -> ParsedDocument:
                 level = block.level or 1
                 headings = [item for item in headings if item[0] < level]
                 headings.append((level, " ".join(block.text.split())))
-            path = outer + tuple(text for _, text in headings if text not in outer)
+            path = _unique((*outer, *(text for _, text in headings)))
             end = offset + len(block.text)
             sections.append(Section(offset, end, block, page.number, path))
             parts.append(block.text)
             offset = end + 1
     return ParsedDocument("\n".join(parts), tuple(sections), max(1, count), tuple(problems), format)
+
+
+def _unique(path: Iterable[str]) -> tuple[str, ...]:
+    """The titles without those that say, but for spaces and capitals, what one above them says."""
+    found: dict[str, str] = {}
+    for title in path:
+        found.setdefault(squeeze(title), title)
+    return tuple(found.values())
 
 
 def _storable(block: Block) -> Block:

@@ -62,3 +62,8 @@ def unify(text: str) -> str:
     if _COMPATIBLE.search(text):
         text = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match.group()), text)
     return text.translate(_RADICALS)
+
+
+def squeeze(title: str) -> str:
+    """A title as it is compared: without spaces, in small letters."""
+    return "".join(title.split()).casefold()

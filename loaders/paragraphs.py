@@ -142,7 +142,9 @@ def _starts(
     gap = row[0].middle - before[0].middle
     if (new_kind == "heading") != (kind == "heading") or new_level != level:
         return True
-    if gap > max(1.35 * leading, 0.4 * size + leading) or gap < -size:
+    # The lines of a large heading stand further apart than those of the text below.
+    apart = 1.5 * size if kind == "heading" else 0.0
+    if gap > max(1.35 * leading, 0.4 * size + leading, apart) or gap < -size:
         return True
     if new_kind == "heading":
         # A heading of two lines is one; two numbered ones are two.

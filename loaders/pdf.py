@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loaders.base import Loader, LoadOptions
+from loaders.cleaning import squeeze
 from loaders.document import Page, Problem
 from loaders.errors import DamagedFileError, EncryptedFileError
 from loaders.layout import TextLine
 from loaders.ocr_pages import move_block, read_picture
 from loaders.paragraphs import HeadingRule, PageFrame, build_blocks
 from loaders.pdf_drawing import Picture
-from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, squeeze, titles_by_page
+from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, titles_by_page
 from loaders.pdf_quality import garbled, pictures_to_read, wants_ocr
 from loaders.pdf_text import PDFIUM_LOCK, PageContent, read_content
 from loaders.running import drop_running_lines, join_across_pages

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from loaders.cleaning import CJK
+from loaders.cleaning import CJK, squeeze
 from loaders.layout import TextLine
 from loaders.text import heading_level
 
@@ -17,6 +17,7 @@ _INNER = re.compile("[，。；、！？]")
 _NUMBERED = re.compile(r"(?P<number>[0-9]{1,2}(\.[0-9]{1,2}){0,3})\.?[\s\u3000]+\S")
 _ROMAN = re.compile(r"[IVX]{1,5}\.\s?[A-Z][A-Z\s,&-]{3,}$")
 _LARGER = 1.12
+_SMALLER = 0.85
 _LONGEST = 110
 
 
@@ -65,7 +66,7 @@ class HeadingStyle:
             return min(6, below + start)
         if _ROMAN.match(text):
             return min(6, below + 2)
-        if bold and self._bold_counts and not _INNER.search(text):
+        if bold and self._bold_counts and rounded > _SMALLER * self.body and not _INNER.search(text):
             number = _NUMBERED.match(text)
             depth = number["number"].count(".") + 1 if number else start or 2
             return min(6, below + depth)
@@ -89,11 +90,6 @@ def _cluster(sizes: Sequence[float]) -> list[float]:
         elif len(levels) < 4:
             levels.append(size)
     return levels
-
-
-def squeeze(text: str) -> str:
-    """A title as it is compared: without spaces, in small letters."""
-    return re.sub(r"[\s\u3000]+", "", text).casefold()
 
 
 def titles_by_page(bookmarks: Sequence[Bookmark]) -> Mapping[int, Mapping[str, int]]:

@@ -133,12 +133,12 @@ class _LineReader:
         """The runs of characters that stand in one place each; text that cannot be seen is left out."""
         found: list[TextLine] = []
         run: list[str] = []
-        begin = 0
+        begin = end = 0
         x0 = y0 = x1 = y1 = 0.0
         for index, character, left, upper, right, lower in glyphs:
             if character == "\n":
                 if run:
-                    self._end(found, run, begin, (x0, y0, x1, y1))
+                    self._end(found, run, (begin, end), (x0, y0, x1, y1))
                 continue
             if character == " ":
                 if run:
@@ -148,7 +148,7 @@ class _LineReader:
                 height = max(y1 - y0, 1.0)
                 apart = left - x1 > 0.8 * height or left < x0 - height
                 if apart or lower < y0 + 0.2 * height or upper > y1 - 0.2 * height:
-                    self._end(found, run, begin, (x0, y0, x1, y1))
+                    self._end(found, run, (begin, end), (x0, y0, x1, y1))
             if not run:
                 begin = index
                 x0, y0, x1, y1 = left, upper, right, lower
@@ -156,21 +156,26 @@ class _LineReader:
                 x0, y0 = min(x0, left), min(y0, upper)
                 x1, y1 = max(x1, right), max(y1, lower)
             run.append(character)
+            end = index
         if run:
-            self._end(found, run, begin, (x0, y0, x1, y1))
+            self._end(found, run, (begin, end), (x0, y0, x1, y1))
         return found
 
     def _end(
-        self, found: list[TextLine], run: list[str], begin: int, box: tuple[float, float, float, float]
+        self,
+        found: list[TextLine],
+        run: list[str],
+        ends: tuple[int, int],
+        box: tuple[float, float, float, float],
     ) -> None:
-        """Make a line of a run, unless it is blank, a watermark across the page, or hidden."""
+        """Make a line of a run between two characters, unless it is blank, a watermark, or hidden."""
         import pypdfium2.raw as raw
 
         text = unify(clean_line("".join(run)))
         run.clear()
         if not text:
             return
-        textpage = self._textpage
+        textpage, (begin, _) = self._textpage, ends
         x0, y0, x1, y1 = box
         angle = raw.FPDFText_GetCharAngle(textpage, begin)
         if angle >= 0 and abs(math.sin(2 * angle)) > 0.3:
@@ -186,8 +191,10 @@ class _LineReader:
             size = max(1.0, min(y1 - y0, x1 - x0 if len(text) == 1 else math.inf))
         else:
             size = max(1.0, raw.FPDFText_GetFontSize(textpage, begin))
-        bold = raw.FPDFText_GetFontWeight(textpage, begin) >= 600 or bool(
-            _BOLD.search(_font_name(textpage, begin))
+        # A line that only begins in bold is the first of a paragraph with a word set off.
+        bold = all(
+            raw.FPDFText_GetFontWeight(textpage, end) >= 600 or _BOLD.search(_font_name(textpage, end))
+            for end in ends
         )
         found.append(TextLine(text=text, x0=x0, y0=y0, x1=x1, y1=y1, size=size, bold=bold))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,54 @@ def test_headings_by_size_and_heading_path(tmp_path: Path) -> None:
         ("保养", 2),
     ]
     assert document.sections[-1].heading_path == ("产品手册", "保养")
+
+
+def headings(document: ParsedDocument) -> list[str]:
+    return [section.block.text for section in document.sections if section.block.kind == "heading"]
+
+
+def test_a_word_in_bold_at_the_start_makes_no_heading(tmp_path: Path) -> None:
+    def draw(canvas: Any) -> None:
+        line = canvas.beginText(72, HEIGHT - 100)
+        for font, text in (("Helvetica-Bold", "Abstract: "), ("Helvetica", "the study is about the models")):
+            line.setFont(font, 12)
+            line.textOut(text)
+        canvas.drawText(line)
+        canvas.setFont("Helvetica-Bold", 12)
+        canvas.drawString(72, HEIGHT - 200, "Method")
+        canvas.setFont("Helvetica", 12)
+        for top, text in ((116, "that read and write text for people."), (230, "People were asked what")):
+            canvas.drawString(72, HEIGHT - top, text)
+
+    document = parse(write_pdf(tmp_path / "a.pdf", draw))
+    assert headings(document) == ["Method"]
+    assert document.text.startswith("Abstract: the study is about the models that read")
+
+
+def test_bold_letters_smaller_than_the_text_make_no_heading(tmp_path: Path) -> None:
+    def draw(canvas: Any) -> None:
+        for top, size, text in ((100, 12, "Results"), (300, 7, "Figure of the press office")):
+            canvas.setFont("Helvetica-Bold", size)
+            canvas.drawString(72, HEIGHT - top, text)
+        lines_at(72, 120, [BODY] * 8)(canvas)
+
+    assert headings(parse(write_pdf(tmp_path / "a.pdf", draw))) == ["Results"]
+
+
+def test_a_title_of_two_lines_is_one_heading_and_stands_in_a_path_once(tmp_path: Path) -> None:
+    title = ["关于进一步加强和规范公司办公场所消防安全管", "理工作的通知"]
+    path = write_pdf(
+        tmp_path / "a.pdf",
+        lines_at(72, 100, title, size=22, leading=31),
+        together(
+            lines_at(72, 80, title, size=18, leading=25),
+            lines_at(72, 150, ["总则"], size=15),
+            lines_at(72, 180, [BODY, BODY, BODY, "各部门照此执行。"]),
+        ),
+    )
+    document = parse(path)
+    assert headings(document) == ["".join(title)] * 2 + ["总则"]
+    assert document.sections[-1].heading_path == ("".join(title), "总则")
 
 
 def test_two_columns_are_read_one_after_the_other(tmp_path: Path) -> None:
