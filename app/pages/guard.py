@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
@@ -52,15 +53,16 @@ class PageGuard:
     its way out instead, so that nothing flashes and the language is settled first.
     """
 
-    def __init__(self, app: ASGIApp, *, language: str) -> None:
+    def __init__(self, app: ASGIApp, *, language: str, links: Callable[[], str]) -> None:
         self._app = app
         self._language = language
+        self._links = links
         self._head = head_html(language)
 
     @classmethod
-    def middleware(cls, language: str) -> Middleware:
-        """For `FastAPI(middleware=[…])`; `language` is the setting."""
-        return Middleware(cls, language=language)
+    def middleware(cls, language: str, links: Callable[[], str]) -> Middleware:
+        """For `FastAPI(middleware=[…])`; `language` is the setting, `links` go to the page's head."""
+        return Middleware(cls, language=language, links=links)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 404 on closed routes; add the headers, and the head to the page itself."""
@@ -99,4 +101,5 @@ class PageGuard:
     def _with_head(self, html: str, scope: Scope) -> str:
         language = language_of(Headers(scope=scope), self._language)
         html = _ADVERTISEMENT.sub("", html).replace('lang="en"', f'lang="{_HTML_LANGUAGES[language]}"', 1)
+        html = html.replace("<script", self._links() + "<script", 1)
         return html.replace("</head>", self._head + "</head>", 1)

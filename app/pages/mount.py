@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from app.evaluation.background import Evaluations
+from app.pages.assets import KeptAssets
 from app.pages.gradio_import import without_interface_files
 from app.pages.guard import PageGuard
 from app.pages.rights import for_admins, for_browser
@@ -39,7 +40,7 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
 
         from app.pages.layout import Labels, build_blocks
 
-    label, seen = Labels(), for_browser(service)
+    label, seen, assets = Labels(), for_browser(service), KeptAssets()
     gr.mount_gradio_app(
         api,
         build_blocks(
@@ -49,7 +50,7 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
             label,
         ),
         path="/",
-        app_kwargs={"middleware": [PageGuard.middleware(settings.language)]},
+        app_kwargs={"middleware": [PageGuard.middleware(settings.language, assets.links)]},
         theme=_theme(),
         i18n=label,
         footer_links=[],
@@ -65,6 +66,7 @@ def mount_pages(api: FastAPI, service: Service) -> FastAPI:
     # Gradio ends them itself only where it runs the server too.
     mounted: Any = api.routes[-1]
     api.state.leaving = mounted.app.stop_event.set
+    mounted.app = assets.around(mounted.app)
     return api
 
 

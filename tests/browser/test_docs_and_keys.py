@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -23,6 +25,26 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 OWN, OTHER = "甲部制度", "乙部制度"
+
+
+def test_a_page_names_its_scripts_and_the_browser_keeps_them(browser: Browser, server: Server) -> None:
+    # A browser of its own: one that has the scripts asks for none, and the server learns of none.
+    context = browser.new_context(locale="zh-CN")
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    page.goto(server.url)
+    page.locator(".zw-welcome").wait_for()
+    html = page.request.get(server.url).text()
+    asked = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
+    scripts = {urlsplit(address).path for address in asked if address.endswith(".js")}
+    needed = {path for path in scripts if path.startswith("/assets/")}
+    named = set(re.findall(r'<link rel="modulepreload" crossorigin href="\.([^"]+)">', html))
+    assert len(needed) > 20
+    assert needed <= named
+    for path in sorted(needed)[:3]:
+        answer = page.request.get(server.url + path)
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    context.close()
 
 
 def test_the_description_needs_nothing_from_outside(
