@@ -62,7 +62,7 @@ class Attention(nn.Module):
         if cache is not None:
             key, value = cache.update(key, value, self.layer)
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))  # type: ignore[no-any-return]
+        return self.dense(mixed.transpose(1, 2).reshape(batch, length, hidden))
 
 
 def _rotated(states: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
@@ -97,7 +97,7 @@ class Block(nn.Module):
         states = states * self.scale + self.attention(states, angles, mask, cache)
         states = self.post_attention_layernorm(states)
         inner = functional.gelu(self.mlp["dense_h_to_4h"](states), approximate="tanh")
-        return states * self.scale + self.mlp["dense_4h_to_h"](inner)  # type: ignore[no-any-return]
+        return states * self.scale + self.mlp["dense_4h_to_h"](inner)
 
 
 class ChatGLM6BPreTrainedModel(PreTrainedModel):
@@ -137,7 +137,7 @@ class ChatGLM6BModel(ChatGLM6BPreTrainedModel):
         angles = self._angles(position_ids)
         for layer in self.layers:
             states = layer(states, angles, mask, cache)
-        return self.final_layernorm(states)  # type: ignore[no-any-return]
+        return self.final_layernorm(states)
 
     def _angles(self, position_ids: torch.Tensor) -> torch.Tensor:
         width = self.config.hidden_size // (2 * self.config.num_attention_heads)

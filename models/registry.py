@@ -103,7 +103,7 @@ def _cuda_works() -> bool:
         return False
     import torch
 
-    return torch.cuda.is_available()
+    return bool(torch.cuda.is_available())
 
 
 def _folder_embedder(folder: Path, *, cache_dir: Path, device: str, threads: int | None) -> Embedder:

@@ -52,4 +52,5 @@ def write_safetensors(
 def _bytes(tensor: torch.Tensor) -> memoryview:
     import torch
 
-    return tensor.contiguous().view(-1).view(torch.uint8).numpy().data
+    data: memoryview = tensor.contiguous().view(-1).view(torch.uint8).numpy().data
+    return data

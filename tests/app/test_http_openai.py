@@ -135,7 +135,7 @@ def test_errors_are_the_clients_own(openai_client: OpenAI) -> None:
     assert unknown.value.body["message"] == 'The settings name no chat model "gpt". There are: quote.'
     for messages in ([], [{"role": "assistant", "content": "x"}], [{"role": "user", "content": " "}]):
         with pytest.raises(openai.UnprocessableEntityError):
-            openai_client.chat.completions.create(model="quote", messages=messages)  # type: ignore[arg-type]
+            openai_client.chat.completions.create(model="quote", messages=messages)
 
 
 def test_a_broken_stream_reaches_the_client(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,13 +87,17 @@ def model(case: tuple[str, Any]) -> Any:
     return case[1]
 
 
-@torch.no_grad()
+@pytest.fixture(autouse=True)
+def without_gradients() -> Iterator[None]:
+    with torch.no_grad():
+        yield
+
+
 def test_whole_sequence(name: str, model: Any) -> None:
     ids = prompt(name)
     assert difference(model(torch.tensor([ids])).logits[0], expected(name, ids)) <= BOUND
 
 
-@torch.no_grad()
 def test_with_cache(name: str, model: Any) -> None:
     ids = prompt(name)
     first = len(ids) - 4
@@ -112,7 +116,6 @@ def test_with_cache(name: str, model: Any) -> None:
     assert difference(torch.cat(steps), expected(name, ids)) <= BOUND
 
 
-@torch.no_grad()
 def test_padded_on_the_left(name: str, model: Any) -> None:
     rows = [prompt(name), prompt(name, 7)]
     padding = len(rows[0]) - len(rows[1])
@@ -126,7 +129,6 @@ def test_padded_on_the_left(name: str, model: Any) -> None:
     assert difference(logits[1, padding:], expected(name, rows[1])) <= BOUND
 
 
-@torch.no_grad()
 def test_generation(name: str, model: Any) -> None:
     """Each token of a batch's answers is the likeliest after those before it."""
     ids, short = prompt(name, 8), prompt(name, 6)
@@ -158,7 +160,6 @@ def test_generation(name: str, model: Any) -> None:
         ("Baichuan-13B-Chat", {"alibi": False}, 0.05),
     ],
 )
-@torch.no_grad()
 def test_what_was_left_out_would_show(
     name: str, wrong: dict[str, Any], least: float, converted: Callable[[str], Path]
 ) -> None:
@@ -167,7 +168,6 @@ def test_what_was_left_out_would_show(
     assert difference(logits, expected(name, ids, **wrong)) > least
 
 
-@torch.no_grad()
 def test_far_positions_in_half_precision(converted: Callable[[str], Path]) -> None:
     """With bfloat16 the order of near keys survives thousands of tokens away from the start."""
     model = load(converted("Baichuan-13B-Chat"))
