@@ -48,8 +48,9 @@ class ChineseTextSplitter:
     A chunk's text is never longer than `chunk_size` characters. Headings stay with the text below
     them; neighbouring paragraphs under one heading and on one page share a chunk while they fit;
     a paragraph that does not fit is cut between sentences into chunks of about equal length,
-    neighbours sharing whole sentences of up to `overlap` characters. Table rows stay whole, and
-    a FAQ pair is one chunk, unless one alone is too long.
+    neighbours sharing whole sentences of up to `overlap` characters. Table rows stay whole, below
+    the sentence of up to `overlap` characters that leads to them; and a FAQ pair is one chunk, unless
+    one alone is too long.
 
     Raises `ValueError` when `chunk_size` is below 20 or `overlap` is not in [0, chunk_size / 2].
     """
@@ -65,14 +66,18 @@ class ChineseTextSplitter:
     @property
     def fingerprint(self) -> str:
         """Names the splitter and its parameters."""
-        return f"chinese-recursive-1/size={self.chunk_size}/overlap={self.overlap}"
+        return f"chinese-recursive-2/size={self.chunk_size}/overlap={self.overlap}"
 
     def split(self, document: ParsedDocument) -> list[Chunk]:
         """Chunks in the order of the text, `chunk.text == document.text[chunk.start:chunk.end]`."""
         places = Places(document)
         chunks: list[Chunk] = []
+        before: Section | None = None
         for sections in _groups(document.sections):
             units = self._units(document.text, sections)
+            if before is not None and units:
+                units = self._led_to(document.text, before, units)
+            before = sections[-1]
             body = next((unit.section for unit in units if unit.section.block.kind != "heading"), None)
             for start, end, section in self._pack(units):
                 if section.block.kind == "heading" and body is not None:
@@ -114,6 +119,16 @@ class ChineseTextSplitter:
         pieces = list(self._cut(text, body.start, body.end, room, sentences=True))
         first, *rest = [replace(body, start=low, end=high, begins=False) for low, high in pieces]
         return [replace(first, start=start, begins=True), *rest, *units[heads + 1 :]]
+
+    def _led_to(self, text: str, before: Section, units: list[_Unit]) -> list[_Unit]:
+        """Begin a table with the sentence before it, which often says what its rows are about."""
+        first = units[0]
+        if not _leads(before, first.section):
+            return units
+        start = _sentences(text, before)[-1:]
+        if not start or start[0][1] - start[0][0] > self.overlap or first.end - start[0][0] > self.chunk_size:
+            return units
+        return [replace(first, start=start[0][0]), *units[1:]]
 
     def _cut(
         self, text: str, start: int, end: int, limit: int, *, sentences: bool
@@ -232,6 +247,15 @@ def _belongs(before: Section, section: Section) -> bool:
     return (
         before.block.kind in _MERGED
         and section.block.kind in _MERGED
+        and before.heading_path == section.heading_path
+        and before.page == section.page
+    )
+
+
+def _leads(before: Section, section: Section) -> bool:
+    return (
+        before.block.kind == "paragraph"
+        and section.block.kind == "table"
         and before.heading_path == section.heading_path
         and before.page == section.page
     )

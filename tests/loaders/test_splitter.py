@@ -82,6 +82,38 @@ def test_rows_are_whole_and_keep_their_header() -> None:
     assert chunks[0].search_text.startswith("名 | 值\n第0行")
 
 
+def test_a_table_begins_with_the_sentence_that_leads_to_it() -> None:
+    table = Block("A级 | 900\nB级 | 680", "table", header="级别 | 元")
+    parsed = document(Block("出差须先申请。住宿费在下列限额内报销。"), table)
+    chunks = ChineseTextSplitter().split(parsed)
+    check(parsed, chunks, 480)
+    assert [chunk.text.split() for chunk in chunks] == [
+        ["出差须先申请。住宿费在下列限额内报销。"],
+        ["住宿费在下列限额内报销。", *["A级", "|", "900", "B级", "|", "680"]],
+    ]
+    assert (chunks[1].kind, chunks[1].header) == ("table", "级别 | 元")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        (Block("字" * 41 + "。"),),  # longer than the overlap
+        (Block("无关的一句。"), Block("下一章", "heading", 1)),
+        (Block("另一表 | 1", "table", header="名 | 值"),),
+        (Block("答。", "faq", question="问？"),),
+    ],
+)
+def test_a_table_has_no_other_text_before_it(before: tuple[Block, ...]) -> None:
+    parsed = document(*before, Block("A级 | 900", "table", header="级别 | 元"))
+    chunks = ChineseTextSplitter(chunk_size=100, overlap=40).split(parsed)
+    assert chunks[-1].text in ("A级 | 900", "下一章\nA级 | 900")
+
+
+def test_a_full_table_leaves_no_room_for_a_sentence() -> None:
+    parsed = document(Block("见下表。"), Block("键 | " + "值" * 95, "table", header="名 | 值"))
+    assert ChineseTextSplitter(chunk_size=100, overlap=40).split(parsed)[-1].text.startswith("键")
+
+
 def test_a_row_over_the_limit_is_cut() -> None:
     parsed = document(Block("键 | " + "值" * 300, "table", header="a | b"))
     check(parsed, ChineseTextSplitter(chunk_size=100, overlap=0).split(parsed), 100)

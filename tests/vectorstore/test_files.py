@@ -9,7 +9,8 @@ import pytest
 
 from tests.vectorstore.conftest import DIMENSION, EarlyInverted, Vectors
 from vectorstore.errors import IndexFilesError
-from vectorstore.hybrid import MANIFEST, HybridIndex
+from vectorstore.hybrid import HybridIndex
+from vectorstore.index_files import MANIFEST
 
 ROOT = Path(__file__).parents[2]
 
