@@ -16,6 +16,7 @@ from app.parts import Parts
 from app.service import Service
 from app.settings import OcrSettings, Settings, SplitterSettings
 from app.splitting import SplitterTrials
+from app.synonyms import read_synonyms
 from knowledge_base.catalogue import Catalogue
 from knowledge_base.chunk_editing import ChunkEditor
 from knowledge_base.chunk_embedding import ChunkEmbedding
@@ -179,11 +180,12 @@ def build_service(
     def calibration(fingerprint: str) -> Calibration:
         return calibrations(cache).of(fingerprint).weighted(*weights)
 
+    synonyms = read_synonyms(settings.retrieval.synonyms)
     indexes = IndexCache(
         database,
         folder / "indexes",
-        make=lambda dimension, of: HybridIndex(dimension, calibration=calibration(of)),
-        load=lambda path, of: HybridIndex.load(path, calibration=calibration(of)),
+        make=lambda dimension, of: HybridIndex(dimension, calibration=calibration(of), synonyms=synonyms),
+        load=lambda path, of: HybridIndex.load(path, calibration=calibration(of), synonyms=synonyms),
     )
     parser = FileParser(settings, model_folder=cache.absolute())
     splitter = make_splitter(settings.splitter)
@@ -232,6 +234,7 @@ def build_service(
                 embedders=embedders,
                 default_threshold=lambda of: calibration(of).threshold,
                 evidence=lambda of: calibration(of).sentences,
+                synonyms=synonyms,
                 reranker=reranker,
                 diversity=settings.retrieval.diversity,
             ),

@@ -82,6 +82,9 @@ class RetrievalSettings(_Section):
 
     top_k: int = Field(5, ge=1, le=100, description="passages an answer may use")
     reranker: Path | None = Field(None, description="folder of a CrossEncoder that orders the passages")
+    synonyms: Path | None = Field(
+        None, description="file of words that mean the same, a group a line, beside those that are known"
+    )
     neighbours: bool = Field(False, description="passages bring the text before and after them")
     diversity: float = Field(
         0, ge=0, le=1, description="how far further passages of one document are put behind those of others"

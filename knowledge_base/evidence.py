@@ -13,6 +13,7 @@ from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from models.embedder import Embedder
 from vectorstore.evidence import Asked, SentenceEvidence
+from vectorstore.synonyms import Synonyms
 
 KEPT = 20_000
 """Sentences whose vectors are kept, about 30 MB of 384 dimensions."""
@@ -21,7 +22,8 @@ KEPT = 20_000
 class SecondLook:
     """Weighs hits by their sentences, whose vectors it keeps. Safe to be called from several threads."""
 
-    def __init__(self, *, kept: int = KEPT) -> None:
+    def __init__(self, *, synonyms: Synonyms | None = None, kept: int = KEPT) -> None:
+        self._synonyms = synonyms or Synonyms.default()
         self._kept = kept
         self._vectors: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
@@ -42,7 +44,7 @@ class SecondLook:
         unsure = [hit for hit in hits if evidence.wanted(hit.score)]
         if not unsure:
             return list(hits)
-        asked = Asked.of(query)
+        asked = Asked.of(query, self._synonyms)
         sentences = {hit.chunk_id: _sentences(hit, asked) for hit in unsure}
         vectors = self._embedded(dict.fromkeys(s for found in sentences.values() for s in found), embedder)
         weighed = []

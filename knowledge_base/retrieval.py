@@ -22,7 +22,9 @@ from knowledge_base.indexes import IndexCache
 from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
 from vectorstore.base import AS_CALIBRATED, Weights
+from vectorstore.chinese import fold
 from vectorstore.evidence import SentenceEvidence
+from vectorstore.synonyms import Reading, Synonyms
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +56,15 @@ class Retrieval:
     """Passages that were left out because the catalogue is damaged where they stand."""
     embed_seconds: float = 0.0
     """How long the query took to become vectors, loading an embedder included."""
+    read: Reading = str
+    """Gives folded texts in the query's words, where they use others of the same meaning."""
 
 
 class Retriever:
     """Searches knowledge bases, each with its own embedder. Safe to be called from several threads at once.
 
     `default_threshold` gives the threshold that the relevance of an embedder's hits is calibrated for,
-    `evidence` what their sentences change about it.
+    `evidence` what their sentences change about it. `synonyms` are those of the indexes.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Retriever:
         embedders: Embedders,
         default_threshold: Callable[[str], float] = lambda _: 0.5,
         evidence: Callable[[str], SentenceEvidence | None] = lambda _: None,
+        synonyms: Synonyms | None = None,
         reranker: Reranker | None = None,
         diversity: float = 0.0,
     ) -> None:
@@ -79,7 +84,8 @@ class Retriever:
         self._embedders = embedders
         self._default_threshold = default_threshold
         self._evidence = evidence
-        self._second_look = SecondLook()
+        self._synonyms = synonyms or Synonyms.default()
+        self._second_look = SecondLook(synonyms=self._synonyms)
         self._reranker = reranker
         self._diversity = diversity
 
@@ -155,7 +161,8 @@ class Retriever:
                 self._catalogue.database.read() as connection,
             ):
                 hits = with_neighbours(connection, hits)
-        return Retrieval(hits, vectors[chosen.fingerprint], unreadable, embed_seconds)
+        read = self._synonyms.reading(fold(query))
+        return Retrieval(hits, vectors[chosen.fingerprint], unreadable, embed_seconds, read)
 
     def _hits(self, scores: dict[int, tuple[float, float, float]]) -> tuple[list[Hit], int]:
         """The chunks with these scores, and how many of them a damaged catalogue cannot give."""

@@ -18,6 +18,7 @@ import numpy as np
 from vectorstore import lexical, occurrences
 from vectorstore.background import Background
 from vectorstore.chinese import fold
+from vectorstore.synonyms import Reading, Synonyms
 
 EVIDENCE = ("relevance", "nearest", "second", "cosine", "missing_names")
 """The logit of the first relevance, the cosines of the nearest sentence, of the second nearest and of
@@ -32,24 +33,28 @@ _QUOTED = re.compile(r"[《「“『\"]([^》」”』\"]{1,20})[》」”』\"]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a question looks for in sentences: its terms with their weights, and the names it quotes."""
+    """What a question looks for in sentences: its terms with their weights, and the names it quotes.
+
+    `read` gives them in the question's words.
+    """
 
     terms: Mapping[str, float]
     names: tuple[str, ...]
+    read: Reading
 
     @classmethod
-    def of(cls, question: str) -> Asked:
+    def of(cls, question: str, synonyms: Synonyms | None = None) -> Asked:
         """Weighed by the background alone, so that what is looked at depends on no collection."""
         folded, background = fold(question), Background.default()
         asked = lexical.question(folded, lambda term: background.idf(term, 0, 0))
         terms = {asked.sought(term): weight for term, weight in asked.content.items()}
-        return cls(terms, quoted_names(folded))
+        return cls(terms, quoted_names(folded), (synonyms or Synonyms.default()).reading(folded))
 
     def closest(self, sentences: Sequence[str]) -> list[int]:
         """The at most `SENTENCES` sentences that hold most of the question, the earlier of equal ones."""
         if len(sentences) <= SENTENCES:
             return list(range(len(sentences)))
-        found = occurrences.find(list(self.terms), [fold(sentence) for sentence in sentences])
+        found = occurrences.find(list(self.terms), [self.read(fold(sentence)) for sentence in sentences])
         weights = found.present(len(self.terms)) @ np.array(list(self.terms.values()))
         return sorted(np.argsort(-weights, kind="stable")[:SENTENCES].tolist())
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-import time
 import uuid
-import zlib
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,21 @@ from vectorstore import lexical
 from vectorstore.background import Background
 from vectorstore.base import AS_CALIBRATED, DenseArm, DenseEngine, Frequency, ScoredId, Weights
 from vectorstore.calibration import Calibration
-from vectorstore.chinese import fold
+from vectorstore.chinese import fold, terms
 from vectorstore.dense import DenseIndex, checked_rows
 from vectorstore.errors import IndexFilesError, IndexInputError
+from vectorstore.index_files import (
+    COMPLETE,
+    FORMAT,
+    MANIFEST,
+    checksums,
+    read_manifest,
+    remove_versions,
+    sizes,
+)
 from vectorstore.keyword import KeywordIndex
+from vectorstore.synonyms import Synonyms
 
-FORMAT = 3
-"""Version of the files; files of another are rebuilt from the catalogue."""
-MANIFEST = "index.json"
-COMPLETE = "complete"
-"""Empty file that marks a version that has served, and so may be removed by the next."""
-ABANDONED_SECONDS = 3_600
-CHECKSUM_BLOCK = 1 << 20
 CANDIDATES = 24
 """Entries taken from each arm before the parts are computed."""
 
@@ -47,9 +47,10 @@ class HybridIndex:
         *,
         calibration: Calibration | None = None,
         background: Background | None = None,
+        synonyms: Synonyms | None = None,
         engine: DenseEngine = DenseIndex,
     ) -> None:
-        self._assemble(engine(dimension), KeywordIndex(), calibration, background)
+        self._assemble(engine(dimension), KeywordIndex(), calibration, background, synonyms)
 
     def _assemble(
         self,
@@ -57,9 +58,11 @@ class HybridIndex:
         keyword: KeywordIndex,
         calibration: Calibration | None,
         background: Background | None,
+        synonyms: Synonyms | None,
     ) -> None:
         self.calibration = calibration or Calibration.default()
         self._background = background or Background.default()
+        self._synonyms = synonyms or Synonyms.default()
         self._dense = dense
         self._keyword = keyword
         self._updating = threading.Lock()
@@ -153,11 +156,16 @@ class HybridIndex:
         cosines = dict(self._dense.search(vector, wide, allowed))
         frequency = frequency or self.frequency()
         background = self._background
-        asked = lexical.question(fold(text), lambda term: background.idf(term, *frequency(term)))
-        by_keyword = [entry for entry, _ in self._keyword.search(asked.selective, wide, allowed)]
+        folded = fold(text)
+        asked = lexical.question(folded, lambda term: background.idf(term, *frequency(term)))
+        other_words = terms(" ".join(self._synonyms.others(folded)))
+        sought = list(dict.fromkeys([*asked.selective, *other_words]))
+        by_keyword = [entry for entry, _ in self._keyword.search(sought, wide, allowed)]
         cosines.update(self._dense.cosines(vector, [i for i in by_keyword if i not in cosines]))
         stored = self._keyword.texts(cosines)
-        texts, contexts = [text for text, _ in stored.values()], [context for _, context in stored.values()]
+        read = self._synonyms.reading(folded)
+        texts = [read(text) for text, _ in stored.values()]
+        contexts = [read(context) for _, context in stored.values()]
         words = lexical.compare(asked, texts, contexts)
         return list(stored), np.column_stack([[cosines[entry] for entry in stored], *words])
 
@@ -184,8 +192,8 @@ class HybridIndex:
                     "version": version,
                     "dimension": self.dimension,
                     "count": len(self),
-                    "sizes": _sizes(target),
-                    "checksums": _checksums(target),
+                    "sizes": sizes(target),
+                    "checksums": checksums(target),
                 }
             part = folder / f"{version}.part"
             part.write_text(json.dumps(manifest), encoding="utf-8")
@@ -195,95 +203,48 @@ class HybridIndex:
             shutil.rmtree(target, ignore_errors=True)
             raise
         (target / COMPLETE).touch()
-        _remove_versions(folder, keep=version)
+        remove_versions(folder, keep=version)
 
     @classmethod
     def load(
-        cls, folder: Path, *, calibration: Calibration | None = None, engine: DenseEngine = DenseIndex
+        cls,
+        folder: Path,
+        *,
+        calibration: Calibration | None = None,
+        synonyms: Synonyms | None = None,
+        engine: DenseEngine = DenseIndex,
     ) -> HybridIndex:
         """Read what `save` wrote with the same engine.
 
         Raises `IndexFilesError` when the files are missing, damaged or of another version.
         """
-        manifest = _read_manifest(folder / MANIFEST)
+        manifest = read_manifest(folder / MANIFEST)
         try:
-            return cls._load(folder, manifest, calibration, engine)
+            return cls._load(folder, manifest, calibration, synonyms, engine)
         except IndexFilesError:
-            newer = _read_manifest(folder / MANIFEST)
+            newer = read_manifest(folder / MANIFEST)
             if newer == manifest:
                 raise
-            return cls._load(folder, newer, calibration, engine)
+            return cls._load(folder, newer, calibration, synonyms, engine)
 
     @classmethod
     def _load(
-        cls, folder: Path, manifest: dict[str, Any], calibration: Calibration | None, engine: DenseEngine
+        cls,
+        folder: Path,
+        manifest: dict[str, Any],
+        calibration: Calibration | None,
+        synonyms: Synonyms | None,
+        engine: DenseEngine,
     ) -> HybridIndex:
         files = folder / manifest["version"]
-        if _sizes(files) != manifest["sizes"]:
+        if sizes(files) != manifest["sizes"]:
             raise IndexFilesError(f"the index in {folder} is incomplete")
         # What is read here stays in the system's cache for the readings that follow.
-        if _checksums(files) != manifest["checksums"]:
+        if checksums(files) != manifest["checksums"]:
             raise IndexFilesError(f"the index in {folder} is damaged")
         index = cls.__new__(cls)
         dense = engine.read(files, manifest["dimension"])
-        index._assemble(dense, KeywordIndex(files / "keyword"), calibration, None)
+        index._assemble(dense, KeywordIndex(files / "keyword"), calibration, None, synonyms)
         if len(index) != manifest["count"]:
             raise IndexFilesError(f"{folder} holds {len(index)} entries, not {manifest['count']}")
         return index
-
-
-def _remove_versions(folder: Path, *, keep: str) -> None:
-    """Remove other versions, but for those that another process may just be writing."""
-    for old in folder.iterdir():
-        if not old.is_dir() or old.name == keep:
-            continue
-        with suppress(OSError):
-            finished = (old / COMPLETE).exists()
-            if finished or time.time() - old.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(old, ignore_errors=True)
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {name: path.stat().st_size for name, path in _files(folder)}
-
-
-def _checksums(folder: Path) -> dict[str, int]:
-    """CRC-32 of each file: against decay, not against forgery."""
-    return {name: _checksum(path) for name, path in _files(folder)}
-
-
-def _checksum(path: Path) -> int:
-    value = 0
-    try:
-        with path.open("rb") as stream:
-            while block := stream.read(CHECKSUM_BLOCK):
-                value = zlib.crc32(block, value)
-    except OSError as error:
-        raise IndexFilesError(f"{path} cannot be read: {error.strerror}") from error
-    return value
-
-
-def _files(folder: Path) -> list[tuple[str, Path]]:
-    return [
-        (path.relative_to(folder).as_posix(), path)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != COMPLETE and path.suffix != ".lock"
-    ]
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        sound = (
-            manifest["format"] == FORMAT
-            and isinstance(manifest["dimension"], int)
-            and isinstance(manifest["count"], int)
-            and isinstance(manifest["sizes"], dict)
-            and isinstance(manifest["checksums"], dict)
-            and uuid.UUID(hex=manifest["version"]).hex == manifest["version"]
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise IndexFilesError(f"no index can be read from {path.parent}: {error}") from error
-    if not sound:
-        raise IndexFilesError(f"the index in {path.parent} is of another version")
-    return dict(manifest)

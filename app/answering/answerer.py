@@ -125,7 +125,7 @@ class Answerer:
         yield Final(Answer(text, True, self._model_name, (), clock.timings(), standalone))
 
     def _quote(self, standalone: str, retrieval: Retrieval, clock: _Clock) -> Iterator[Event]:
-        quotes = quote(standalone, retrieval.hits)
+        quotes = quote(standalone, retrieval.hits, read=retrieval.read)
         numbers = {index: n for n, index in enumerate(dict.fromkeys(q.hit_index for q in quotes), start=1)}
         citations = tuple(
             _quoted_citation(number, retrieval.hits[index], [q for q in quotes if q.hit_index == index])

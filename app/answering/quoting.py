@@ -28,6 +28,7 @@ from app.answering.sentence_features import (
 from app.answering.sentences import Sentence, content_terms, sentences_of
 from knowledge_base.types import Hit
 from vectorstore.chinese import fold
+from vectorstore.synonyms import Reading
 
 HITS = 3
 """Hits whose sentences are considered; further ones held an answer too rarely to be worth it."""
@@ -76,6 +77,7 @@ def quote(
     question: str,
     hits: Sequence[Hit],
     *,
+    read: Reading = str,
     max_sentences: int = 3,
     max_characters: int = 180,
 ) -> list[Quote]:
@@ -83,15 +85,15 @@ def quote(
 
     Sentences that follow each other come as one quote. All quotes together are no longer than
     `max_characters`, unless they are the answer of a FAQ pair whose question was asked.
-    Returns an empty list only when no hit has text.
+    `read` gives folded texts in the question's words. Returns an empty list only when no hit has text.
     """
     hits = hits[:HITS]
-    pair = _asked_pair(question, hits)
+    pair = _asked_pair(question, hits, read)
     if pair is not None:
         answer = _whole_answer(hits, pair)
         if answer:
             return answer
-    sentences = sentences_of(hits)
+    sentences = sentences_of(hits, read)
     if not any(sentence.quotable for sentence in sentences):
         sentences = [replace(sentence, quotable=True) for sentence in sentences]
     if not sentences:
@@ -233,10 +235,14 @@ def _value(question: Question, clause: str, weights: Mapping[str, float]) -> flo
     return covered + (0.5 * max(weights.values(), default=1.0) if fresh else 0.0)
 
 
-def _asked_pair(question: str, hits: Sequence[Hit]) -> int | None:
+def _asked_pair(question: str, hits: Sequence[Hit], read: Reading) -> int | None:
     """The FAQ hit whose question is the one asked; of several the one that is worded most alike."""
     asked = content_terms(fold(question))
-    found = [n for n, hit in enumerate(hits) if hit.kind == "faq" and same_question(question, hit.question)]
+    found = [
+        n
+        for n, hit in enumerate(hits)
+        if hit.kind == "faq" and same_question(question, read(fold(hit.question)))
+    ]
     return max(found, key=lambda n: len(asked & content_terms(fold(hits[n].question))), default=None)
 
 

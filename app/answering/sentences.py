@@ -10,6 +10,7 @@ from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from vectorstore.chinese import fold, terms
 from vectorstore.english import stem
+from vectorstore.synonyms import Reading
 
 _FUNCTION_WORDS = frozenset(
     "的了是在和与及或而于为以之其有被将把对从由到这那也都就并则所等中上下个一不吗呢吧啊"
@@ -52,18 +53,21 @@ def content_terms(folded: str) -> frozenset[str]:
     return frozenset(map(stem, frozenset(terms(folded)) - _FUNCTION_WORDS))
 
 
-def sentences_of(hits: Sequence[Hit]) -> list[Sentence]:
-    """Every sentence of the hits in order; one that overlapping hits share comes once."""
+def sentences_of(hits: Sequence[Hit], read: Reading = str) -> list[Sentence]:
+    """Every sentence of the hits in order; one that overlapping hits share comes once.
+
+    `read` gives their folded texts in the words of a question.
+    """
     found: list[Sentence] = []
     seen: set[tuple[str, str]] = set()
     for number, hit in enumerate(hits):
-        outer = content_terms(fold("\n".join((*hit.heading_path, hit.header, hit.question))))
+        outer = content_terms(read(fold("\n".join((*hit.heading_path, hit.header, hit.question)))))
         titles = {"".join(title.split()) for title in hit.heading_path}
         context = outer
         fresh: list[Sentence] = []
         for position, (start, end) in enumerate(_spans(hit)):
             text = hit.text[start:end]
-            folded = fold(text)
+            folded = read(fold(text))
             own = content_terms(folded)
             heading = _is_title(hit, text, titles) or (
                 hit.kind not in ("table", "faq") and _is_heading(hit.text, start, end, titles)
