@@ -20,6 +20,7 @@ from app.answering.question_type import candidates
 from app.answering.same_question import same_question
 from app.answering.sentence_features import (
     Question,
+    crosses_what_was_asked,
     features,
     names_another,
     names_same_label,
@@ -45,6 +46,9 @@ ANOTHER_MODEL = 6.0
 general knowledge holds such pairs, so that it cannot be trained; it outweighs any overlap."""
 SAME_LABEL = 3.0
 """Given to a row about the 7th floor where that was asked for; as untrained as `ANOTHER_MODEL`."""
+
+CROSSING = 5.0
+"""Given to the row 连接器 below the column 供应商 where 连接器的供应商 was asked for; as untrained."""
 
 _CLAUSE = re.compile(r"[^，,；;：:、]*(?:[，,；;：:、]+|$)")
 
@@ -99,7 +103,7 @@ def quote(
     if not sentences:
         return []
     asked = Question(question)
-    scores = _scores(asked, sentences)
+    scores = _scores(asked, hits, sentences)
     odds = np.exp(scores - scores.max())
     probabilities = odds / odds.sum()
     lengths = [_shown_length(hits[sentence.hit], sentence) for sentence in sentences]
@@ -108,13 +112,17 @@ def quote(
     return _quotes(asked, hits, sentences, probabilities, chosen, max_characters)
 
 
-def _scores(question: Question, sentences: Sequence[Sentence]) -> np.ndarray:
+def _scores(question: Question, hits: Sequence[Hit], sentences: Sequence[Sentence]) -> np.ndarray:
     """Logarithms of the odds that a sentence answers, up to a constant; headings never do."""
     weights = load_weights()
     rows = features(question, sentences)
     scores = np.array([sum(weights.get(name, 0.0) * value for name, value in row.items()) for row in rows])
     scores -= ANOTHER_MODEL * np.array([names_another(question, sentence) for sentence in sentences])
     scores += SAME_LABEL * np.array([names_same_label(question, sentence) for sentence in sentences])
+    crossing = [
+        crosses_what_was_asked(question, sentence, hits[sentence.hit].header) for sentence in sentences
+    ]
+    scores += CROSSING * np.array(crossing)
     scores[[not sentence.quotable for sentence in sentences]] = -np.inf
     return scores
 

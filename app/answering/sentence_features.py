@@ -24,6 +24,8 @@ _IDENTIFIER = re.compile(r"(?<![a-z0-9])[a-z]{1,10}[- ]?[0-9]{1,6}[a-z]{0,2}(?![
 """A model, version or form number, such as sg-200, v4.3 or hr07, in folded text."""
 _LABEL = re.compile(r"(?<![0-9.])([0-9]{1,4})(层|楼|号楼|栋|号线|室|级|章|条)")
 """The number of a floor, a building, a room, a level or a clause."""
+_UNIT = re.compile(r"\([^()]*\)$")
+"""What stands behind the name of a column, in folded text."""
 _LATIN_NAME = re.compile(r"\b[A-Z][a-z]+(?: [A-Z]\.?)? [A-Z][a-z]+")
 
 
@@ -64,6 +66,21 @@ def names_same_label(question: Question, sentence: Sentence) -> bool:
     """Whether a table's row is about the floor, the building or the clause that was asked for."""
     row, asked = CELLS in sentence.text, set(_LABEL.findall(question.folded))
     return row and not asked.isdisjoint(_LABEL.findall(sentence.folded))
+
+
+def crosses_what_was_asked(question: Question, sentence: Sentence, header: str) -> bool:
+    """Whether the question names both a column of a table and a whole cell of this row beside it."""
+    columns = _named_cells(question, fold(header))
+    return any(row != column for row in _named_cells(question, sentence.folded) for column in columns)
+
+
+def _named_cells(question: Question, folded: str) -> list[int]:
+    cells = [_UNIT.sub("", cell).strip() for cell in folded.split(CELLS)]
+    return [at for at, cell in enumerate(cells) if _is_word(cell) and cell in question.folded]
+
+
+def _is_word(cell: str) -> bool:
+    return len(cell) > 1 and not cell.isdigit()
 
 
 def term_weights(question: Question, sentences: Sequence[Sentence]) -> dict[str, float]:

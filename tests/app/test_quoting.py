@@ -260,6 +260,25 @@ def test_the_row_of_the_floor_asked_for_comes_first_and_alone_of_its_table() -> 
     assert not any("8119" in other.text or "8408" in other.text for other in others)
 
 
+def test_the_row_that_the_question_names_beside_a_column_comes_first() -> None:
+    plan = hit(
+        "更换连接器供应商并送样 | 硬件组 | 3月20日",
+        kind="table",
+        header="事项 | 负责组 | 完成日期",
+        document="p",
+    )
+    stock = hit(
+        "M1001 | 电源板 | 420 | 常青电子\nM1002 | 连接器 | 180 | 联拓五金",
+        kind="table",
+        header="物料编码 | 名称 | 库存数量（件） | 供应商",
+        document="t",
+    )
+    assert quote("连接器的供应商是哪家？", [plan, stock])[0].text == "M1002 | 连接器 | 180 | 联拓五金"
+    assert quote("M1001的库存数量是多少？", [plan, stock])[0].text == "M1001 | 电源板 | 420 | 常青电子"
+    # A row that names what was asked for, and nothing beside it, is no answer to a question of another.
+    assert "硬件组" in quote("更换连接器供应商并送样由谁负责？", [plan, stock])[0].text
+
+
 def test_the_title_of_a_table_is_no_row_of_it() -> None:
     table = hit(
         "1.2 值班津贴\n工作日 | 150 | 60\n法定节假日 | 500 | 200",
