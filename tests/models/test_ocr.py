@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+import rapidocr
 
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
 from models.ocr import PaddleOcrEngine
@@ -55,6 +57,26 @@ def test_model_folders_name_themselves(tmp_path: Path) -> None:
     assert model_name(models.detection) == "PP-OCRv6_small_det"
     assert model_name(models.recognition) == "PP-OCRv6_small_rec"
     assert ensure_ocr_models(tmp_path) == models
+
+
+def test_weights_of_next_to_nothing_are_zero_and_others_as_they_were(tmp_path: Path) -> None:
+    models = ensure_ocr_models(tmp_path)
+    source = Path(rapidocr.__file__).parent / "models"
+    for folder, name in (
+        (models.detection, "PP-OCRv6_det_small.onnx"),
+        (models.recognition, "PP-OCRv6_rec_small.onnx"),
+    ):
+        changed = 0
+        for before, after in zip(_weights(source / name), _weights(folder / "inference.onnx"), strict=True):
+            small = np.abs(before) < 1e-20
+            changed += int((small & (before != 0)).sum())
+            assert not after[small].any()
+            np.testing.assert_array_equal(after[~small], before[~small])
+        assert changed > 0
+
+
+def _weights(model: Path) -> list[np.ndarray]:
+    return [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(str(model)).graph.initializer]
 
 
 def test_a_yaml_folder_names_itself(tmp_path: Path) -> None:
