@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loaders.base import Loader, LoadOptions
 from loaders.cleaning import squeeze
@@ -18,16 +18,12 @@ from loaders.paragraphs import HeadingRule, PageFrame, build_blocks
 from loaders.pdf_drawing import Picture
 from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, titles_by_page
 from loaders.pdf_quality import garbled, pictures_to_read, wants_ocr
+from loaders.pdf_rendering import PageRenderer
 from loaders.pdf_text import PDFIUM_LOCK, PageContent, read_content
 from loaders.running import drop_running_lines, join_across_pages
 from loaders.signatures import signature
 
-if TYPE_CHECKING:
-    import numpy as np
-
 _SAMPLED_PAGES = 12
-_DPI = 200
-_MOST_PIXELS = 20_000_000
 _MOST_BOOKMARKS = 5_000
 _TAIL = 8 * 1024
 
@@ -102,6 +98,7 @@ class _PageReader:
     def __init__(self, document: Any, options: LoadOptions) -> None:
         self._document = document
         self._options = options
+        self._renderer = PageRenderer(document, most_pixels=options.limits.picture_pixels)
         self._seen: set[tuple[int, ...]] = set()
         bookmarks = self._bookmarks()
         # What was read to learn the style is not read again.
@@ -158,7 +155,7 @@ class _PageReader:
             )
             return Page(number, tuple(kept), (problem,), path)
         try:
-            image = self._render(number, content)
+            image = self._renderer.page(number, content)
         except Exception as error:
             return Page(number, problems=(_damaged(number, error),), heading_path=path)
         result = read_picture(image, self._options.ocr, page=number)
@@ -171,16 +168,13 @@ class _PageReader:
         if not wanted or ocr is None:
             return [], []
         try:
-            image = self._render(frame.number, content)
+            images = self._renderer.pictures(frame.number, content, wanted)
         except Exception as error:
             return [], [_damaged(frame.number, error)]
-        height, width = image.shape[:2]
         found: list[TextLine] = []
         problems: list[Problem] = []
-        for picture in wanted:
-            x0, x1 = (int(x / content.width * width) for x in (picture.x0, picture.x1))
-            y0, y1 = (int(y / content.height * height) for y in (picture.y0, picture.y1))
-            result = read_picture(image[y0:y1, x0:x1], ocr, page=frame.number)
+        for picture, image in zip(wanted, images, strict=True):
+            result = read_picture(image, ocr, page=frame.number)
             problems.extend(result.problems(frame.number))
             if result.blocks:
                 found.append(_stand_in(picture, result.blocks, frame))
@@ -193,21 +187,6 @@ class _PageReader:
             return False
         self._seen.add(key)
         return True
-
-    def _render(self, number: int, content: PageContent) -> np.ndarray:
-        pixels = min(_MOST_PIXELS, self._options.limits.picture_pixels)
-        scale = min(_DPI / 72, (pixels / (content.width * content.height)) ** 0.5)
-        with PDFIUM_LOCK:
-            page = self._document[number - 1]
-            try:
-                bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-                try:
-                    image: np.ndarray = bitmap.to_numpy()[:, :, :3].copy()
-                finally:
-                    bitmap.close()
-            finally:
-                page.close()
-        return image
 
     def _bookmarks(self) -> list[Bookmark]:
         found: list[Bookmark] = []
