@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from loaders.base import Loader, LoadOptions
+from loaders.ahead import Unfinished, in_order
+from loaders.base import Loader, LoadOptions, TextRecogniser
 from loaders.cleaning import squeeze
 from loaders.document import Page, Problem
 from loaders.errors import DamagedFileError, EncryptedFileError
@@ -23,6 +25,11 @@ from loaders.pdf_text import PDFIUM_LOCK, PageContent, read_content
 from loaders.running import drop_running_lines, join_across_pages
 from loaders.signatures import signature
 
+if TYPE_CHECKING:
+    import numpy as np
+
+_AHEAD = 3
+"""Pages that are begun, and drawn, while one is recognised."""
 _SAMPLED_PAGES = 12
 _MOST_BOOKMARKS = 5_000
 _TAIL = 8 * 1024
@@ -47,12 +54,11 @@ class PdfLoader(Loader):
             with PDFIUM_LOCK:
                 total = len(document)
             options.check_pages(total)
-            reader = _PageReader(document, options)
-            for number in range(options.first_page, total + 1):
-                options.check_cancelled()
-                page = reader.read(number)
-                options.page_done(number, total)
-                yield page
+            begun = _PageReader(document, options).begin(range(options.first_page, total + 1))
+            with closing(in_order(begun, ahead=_AHEAD)) as pages:
+                for number, page in enumerate(pages, options.first_page):
+                    options.page_done(number, total)
+                    yield page
         finally:
             with PDFIUM_LOCK:
                 document.close()
@@ -93,7 +99,7 @@ class _Outline:
 
 
 class _PageReader:
-    """Reads the pages of one open document, one at a time."""
+    """Reads the pages of one open document, one at a time; what is recognised comes later."""
 
     def __init__(self, document: Any, options: LoadOptions) -> None:
         self._document = document
@@ -107,7 +113,13 @@ class _PageReader:
         self._titles = titles_by_page(bookmarks)
         self._outline = _Outline(bookmarks, self._found_inline())
 
-    def read(self, number: int) -> Page:
+    def begin(self, numbers: Iterable[int]) -> Iterator[Page | Unfinished]:
+        """Pages, those with something to recognise unfinished; finishing needs no open document."""
+        for number in numbers:
+            self._options.check_cancelled()
+            yield self._begin(number)
+
+    def _begin(self, number: int) -> Page | Unfinished:
         """One page, with a problem instead of its text where it cannot be read."""
         path = () if self._outline.inline else path_at(self._outline.bookmarks, number)
         try:
@@ -118,12 +130,26 @@ class _PageReader:
         if wants_ocr(content):
             return self._recognise(content, frame, path)
         lines = [*content.outside, *(table.stand_in(frame) for table in content.tables)]
-        problems: list[Problem] = []
-        if self._options.ocr is not None:
-            found, problems = self._read_pictures(content, frame)
-            lines = [*lines, *found]
-        blocks = build_blocks(lines, frame, heading=self._rule(number))
-        return Page(number, tuple(blocks), tuple(problems), path)
+        ocr = self._options.ocr
+        pictures = self._new_pictures(content) if ocr is not None else []
+        if ocr is None or not pictures:
+            return self._page(lines, frame, path, ())
+        try:
+            images = self._renderer.pictures(number, content, pictures)
+        except Exception as error:
+            return self._page(lines, frame, path, [_damaged(number, error)])
+
+        def finish() -> Page:
+            found, problems = _read_pictures(pictures, images, frame, ocr)
+            return self._page([*lines, *found], frame, path, problems)
+
+        return finish
+
+    def _page(
+        self, lines: Sequence[TextLine], frame: PageFrame, path: tuple[str, ...], problems: Sequence[Problem]
+    ) -> Page:
+        blocks = build_blocks(lines, frame, heading=self._rule(frame.number))
+        return Page(frame.number, tuple(blocks), tuple(problems), path)
 
     def _content(self, number: int) -> PageContent:
         with PDFIUM_LOCK:
@@ -146,9 +172,9 @@ class _PageReader:
 
         return level
 
-    def _recognise(self, content: PageContent, frame: PageFrame, path: tuple[str, ...]) -> Page:
-        number = frame.number
-        if self._options.ocr is None:
+    def _recognise(self, content: PageContent, frame: PageFrame, path: tuple[str, ...]) -> Page | Unfinished:
+        number, ocr = frame.number, self._options.ocr
+        if ocr is None:
             kept = [] if garbled(content) else build_blocks(content.lines, frame, heading=self._rule(number))
             problem = Problem(
                 "needs_ocr", "The page is a picture or its text is garbled; it needs OCR.", number
@@ -158,35 +184,23 @@ class _PageReader:
             image = self._renderer.page(number, content)
         except Exception as error:
             return Page(number, problems=(_damaged(number, error),), heading_path=path)
-        result = read_picture(image, self._options.ocr, page=number)
-        return Page(number, result.blocks, result.problems(number), path)
 
-    def _read_pictures(self, content: PageContent, frame: PageFrame) -> tuple[list[TextLine], list[Problem]]:
-        """The text of large pictures on a page of good text, each as one stand-in line."""
-        ocr = self._options.ocr
-        wanted = [picture for picture in pictures_to_read(content) if self._is_new(picture)]
-        if not wanted or ocr is None:
-            return [], []
-        try:
-            images = self._renderer.pictures(frame.number, content, wanted)
-        except Exception as error:
-            return [], [_damaged(frame.number, error)]
-        found: list[TextLine] = []
-        problems: list[Problem] = []
-        for picture, image in zip(wanted, images, strict=True):
-            result = read_picture(image, ocr, page=frame.number)
-            problems.extend(result.problems(frame.number))
-            if result.blocks:
-                found.append(_stand_in(picture, result.blocks, frame))
-        return found, problems
+        def finish() -> Page:
+            result = read_picture(image, ocr, page=number)
+            return Page(number, result.blocks, result.problems(number), path)
 
-    def _is_new(self, picture: Picture) -> bool:
-        """Whether no page before had the same picture in the same place, as letterheads have."""
-        key = (*(round(side) for side in (picture.x0, picture.y0, picture.x1, picture.y1)), *picture.pixels)
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
+        return finish
+
+    def _new_pictures(self, content: PageContent) -> list[Picture]:
+        """Those to read that no page before had in the same place, as letterheads are."""
+        found = []
+        for picture in pictures_to_read(content):
+            place = (round(side) for side in (picture.x0, picture.y0, picture.x1, picture.y1))
+            key = (*place, *picture.pixels)
+            if key not in self._seen:
+                self._seen.add(key)
+                found.append(picture)
+        return found
 
     def _bookmarks(self) -> list[Bookmark]:
         found: list[Bookmark] = []
@@ -227,6 +241,20 @@ class _PageReader:
 
 def _damaged(number: int, error: Exception) -> Problem:
     return Problem("damaged_page", f"The page cannot be read: {error}", number)
+
+
+def _read_pictures(
+    pictures: Sequence[Picture], images: Sequence[np.ndarray], frame: PageFrame, ocr: TextRecogniser
+) -> tuple[list[TextLine], list[Problem]]:
+    """The text of large pictures on a page of good text, each as one stand-in line."""
+    found: list[TextLine] = []
+    problems: list[Problem] = []
+    for picture, image in zip(pictures, images, strict=True):
+        result = read_picture(image, ocr, page=frame.number)
+        problems.extend(result.problems(frame.number))
+        if result.blocks:
+            found.append(_stand_in(picture, result.blocks, frame))
+    return found, problems
 
 
 def _stand_in(picture: Picture, blocks: Sequence[Any], frame: PageFrame) -> TextLine:

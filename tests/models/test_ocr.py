@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import rapidocr
 
@@ -77,6 +78,26 @@ def test_weights_of_next_to_nothing_are_zero_and_others_as_they_were(tmp_path: P
 
 def _weights(model: Path) -> list[np.ndarray]:
     return [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(str(model)).graph.initializer]
+
+
+def test_threads_of_the_detector_rest_while_they_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spinning: dict[str, list[str]] = {"det": [], "rec": []}
+    build = onnxruntime.InferenceSession
+
+    def noting(path: str, sess_options: onnxruntime.SessionOptions, **others: object) -> object:
+        try:
+            entry = sess_options.get_session_config_entry("session.intra_op.allow_spinning")
+        except RuntimeError:
+            entry = "not said"
+        spinning[Path(path).parent.name[-3:]].append(entry)
+        return build(path, sess_options, **others)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", noting)
+    engine = PaddleOcrEngine(cache_dir=tmp_path, threads=2)
+    engine.load()
+    assert spinning == {"det": ["not said", "0"], "rec": ["not said"]}
 
 
 def test_a_yaml_folder_names_itself(tmp_path: Path) -> None:
