@@ -1,41 +1,59 @@
-"""Pages in order, while threads finish some of them."""
+"""Pages in order, while threads read the pictures on some of them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from loaders.document import Page
-
-Unfinished = Callable[[], Page]
-"""What is left to do for a page."""
+from loaders.ocr_pages import OcrResult
 
 _AT_ONCE = 2
-"""So that the lines of one are found while those of another are read."""
+"""Pictures, so that the lines of one are found while those of another are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A page with pictures to read, each by a function, and how it is made of what they say."""
+
+    pictures: Sequence[Callable[[], OcrResult]]
+    finish: Callable[[list[OcrResult]], Page]
 
 
 def in_order(pages: Iterable[Page | Unfinished], *, ahead: int) -> Generator[Page]:
-    """Finish two pages at a time, while up to `ahead` pages after the first of them are begun.
+    """Read the pictures of pages in threads, while up to `ahead` pages after the first of them are begun.
 
     A page with nothing left to do, and none before it unfinished, comes at once. Errors come in the
-    place of their pages; leaving early waits for the pages that are being finished, not for others.
+    place of their pages; leaving early waits for the pictures that are being read, not for others.
     """
-    waiting: deque[Future[Page]] = deque()
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="page") as pool:
+    waiting: deque[_Begun] = deque()
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="picture") as pool:
         try:
             for page in pages:
-                waiting.append(_finished(page) if isinstance(page, Page) else pool.submit(page))
-                while waiting and (waiting[0].done() or len(waiting) > ahead):
-                    yield waiting.popleft().result()
+                waiting.append(_Begun(page, pool))
+                while waiting and (waiting[0].ready() or len(waiting) > ahead):
+                    yield waiting.popleft().page()
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft().page()
         finally:
-            for future in waiting:
-                future.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _finished(page: Page) -> Future[Page]:
-    future: Future[Page] = Future()
-    future.set_result(page)
-    return future
+class _Begun:
+    """A page whose pictures are being read, or wait for it."""
+
+    def __init__(self, page: Page | Unfinished, pool: ThreadPoolExecutor) -> None:
+        self._page = page
+        self._readings: list[Future[OcrResult]] = []
+        if isinstance(page, Unfinished):
+            self._readings = [pool.submit(picture) for picture in page.pictures]
+
+    def ready(self) -> bool:
+        return all(reading.done() for reading in self._readings)
+
+    def page(self) -> Page:
+        if isinstance(self._page, Page):
+            return self._page
+        return self._page.finish([reading.result() for reading in self._readings])

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loaders.ahead import Unfinished, in_order
-from loaders.base import Loader, LoadOptions, TextRecogniser
+from loaders.base import Loader, LoadOptions
 from loaders.cleaning import squeeze
 from loaders.document import Page, Problem
 from loaders.errors import DamagedFileError, EncryptedFileError
 from loaders.layout import TextLine
-from loaders.ocr_pages import move_block, read_picture
+from loaders.ocr_pages import OcrResult, move_block, read_picture
 from loaders.paragraphs import HeadingRule, PageFrame, build_blocks
 from loaders.pdf_drawing import Picture
 from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, titles_by_page
@@ -24,9 +25,6 @@ from loaders.pdf_rendering import PageRenderer
 from loaders.pdf_text import PDFIUM_LOCK, PageContent, read_content
 from loaders.running import drop_running_lines, join_across_pages
 from loaders.signatures import signature
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _AHEAD = 3
 """Pages that are begun, and drawn, while one is recognised."""
@@ -139,11 +137,17 @@ class _PageReader:
         except Exception as error:
             return self._page(lines, frame, path, [_damaged(number, error)])
 
-        def finish() -> Page:
-            found, problems = _read_pictures(pictures, images, frame, ocr)
+        def finish(results: Sequence[OcrResult]) -> Page:
+            problems = [problem for result in results for problem in result.problems(number)]
+            found = [
+                _stand_in(picture, result.blocks, frame)
+                for picture, result in zip(pictures, results, strict=True)
+                if result.blocks
+            ]
             return self._page([*lines, *found], frame, path, problems)
 
-        return finish
+        # Large pictures on a page of good text, each of which becomes one stand-in line.
+        return Unfinished([partial(read_picture, image, ocr, page=number) for image in images], finish)
 
     def _page(
         self, lines: Sequence[TextLine], frame: PageFrame, path: tuple[str, ...], problems: Sequence[Problem]
@@ -185,11 +189,11 @@ class _PageReader:
         except Exception as error:
             return Page(number, problems=(_damaged(number, error),), heading_path=path)
 
-        def finish() -> Page:
-            result = read_picture(image, ocr, page=number)
+        def finish(results: Sequence[OcrResult]) -> Page:
+            (result,) = results
             return Page(number, result.blocks, result.problems(number), path)
 
-        return finish
+        return Unfinished([partial(read_picture, image, ocr, page=number)], finish)
 
     def _new_pictures(self, content: PageContent) -> list[Picture]:
         """Those to read that no page before had in the same place, as letterheads are."""
@@ -241,20 +245,6 @@ class _PageReader:
 
 def _damaged(number: int, error: Exception) -> Problem:
     return Problem("damaged_page", f"The page cannot be read: {error}", number)
-
-
-def _read_pictures(
-    pictures: Sequence[Picture], images: Sequence[np.ndarray], frame: PageFrame, ocr: TextRecogniser
-) -> tuple[list[TextLine], list[Problem]]:
-    """The text of large pictures on a page of good text, each as one stand-in line."""
-    found: list[TextLine] = []
-    problems: list[Problem] = []
-    for picture, image in zip(pictures, images, strict=True):
-        result = read_picture(image, ocr, page=frame.number)
-        problems.extend(result.problems(frame.number))
-        if result.blocks:
-            found.append(_stand_in(picture, result.blocks, frame))
-    return found, problems
 
 
 def _stand_in(picture: Picture, blocks: Sequence[Any], frame: PageFrame) -> TextLine:
