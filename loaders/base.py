@@ -38,7 +38,10 @@ class TextRecogniser(Protocol):
     """Optical character recognition, as the loaders use it."""
 
     def recognise(self, image: np.ndarray) -> Sequence[RecognisedLine]:
-        """Find the lines of text in an RGB picture of shape (height, width, 3), uint8."""
+        """Find the lines of text in an RGB picture of shape (height, width, 3), uint8.
+
+        Loaders may call it from several threads.
+        """
         ...
 
 

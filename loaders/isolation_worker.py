@@ -100,12 +100,14 @@ class LazyRecogniser:
 
     def __init__(self, factory: RecogniserFactory) -> None:
         self._factory = factory
+        self._lock = threading.Lock()
         self._engine: TextRecogniser | None = None
 
     def recognise(self, image: np.ndarray) -> Sequence[RecognisedLine]:
         """Find the lines of text in an RGB picture, see `TextRecogniser`."""
-        if self._engine is None:
-            self._engine = self._factory()
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._factory()
         return self._engine.recognise(image)
 
 

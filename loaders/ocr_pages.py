@@ -62,8 +62,17 @@ def read_picture(image: np.ndarray, ocr: TextRecogniser, *, page: int) -> OcrRes
     upright = [
         _Upright(line.text, line.confidence, _turned(line.polygon, turns, width, height)) for line in lines
     ]
-    grey = np.rot90(image.mean(axis=2, dtype=np.float32).astype(np.uint8), turns)
+    grey = np.rot90(_grey(image), turns)
     return OcrResult(tuple(_layout(upright, grey, turns, page)), _mean(lines))
+
+
+def _grey(image: np.ndarray) -> np.ndarray:
+    """The mean of red, green and blue, rounded down, of shape (height, width), uint8."""
+    total = image[:, :, 0].astype(np.uint16)
+    total += image[:, :, 1]
+    total += image[:, :, 2]
+    total //= 3
+    return total.astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True)

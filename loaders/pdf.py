@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from loaders.ahead import Unfinished, in_order
 from loaders.base import Loader, LoadOptions
 from loaders.cleaning import squeeze
 from loaders.document import Page, Problem
 from loaders.errors import DamagedFileError, EncryptedFileError
 from loaders.layout import TextLine
-from loaders.ocr_pages import move_block, read_picture
+from loaders.ocr_pages import OcrResult, move_block, read_picture
 from loaders.paragraphs import HeadingRule, PageFrame, build_blocks
 from loaders.pdf_drawing import Picture
 from loaders.pdf_headings import Bookmark, HeadingStyle, path_at, titles_by_page
 from loaders.pdf_quality import garbled, pictures_to_read, wants_ocr
+from loaders.pdf_rendering import PageRenderer
 from loaders.pdf_text import PDFIUM_LOCK, PageContent, read_content
 from loaders.running import drop_running_lines, join_across_pages
 from loaders.signatures import signature
 
-if TYPE_CHECKING:
-    import numpy as np
-
+_AHEAD = 3
+"""Pages that are begun, and drawn, while one is recognised."""
 _SAMPLED_PAGES = 12
-_DPI = 200
-_MOST_PIXELS = 20_000_000
 _MOST_BOOKMARKS = 5_000
 _TAIL = 8 * 1024
 
@@ -51,12 +52,11 @@ class PdfLoader(Loader):
             with PDFIUM_LOCK:
                 total = len(document)
             options.check_pages(total)
-            reader = _PageReader(document, options)
-            for number in range(options.first_page, total + 1):
-                options.check_cancelled()
-                page = reader.read(number)
-                options.page_done(number, total)
-                yield page
+            begun = _PageReader(document, options).begin(range(options.first_page, total + 1))
+            with closing(in_order(begun, ahead=_AHEAD)) as pages:
+                for number, page in enumerate(pages, options.first_page):
+                    options.page_done(number, total)
+                    yield page
         finally:
             with PDFIUM_LOCK:
                 document.close()
@@ -97,11 +97,12 @@ class _Outline:
 
 
 class _PageReader:
-    """Reads the pages of one open document, one at a time."""
+    """Reads the pages of one open document, one at a time; what is recognised comes later."""
 
     def __init__(self, document: Any, options: LoadOptions) -> None:
         self._document = document
         self._options = options
+        self._renderer = PageRenderer(document, most_pixels=options.limits.picture_pixels)
         self._seen: set[tuple[int, ...]] = set()
         bookmarks = self._bookmarks()
         # What was read to learn the style is not read again.
@@ -110,7 +111,13 @@ class _PageReader:
         self._titles = titles_by_page(bookmarks)
         self._outline = _Outline(bookmarks, self._found_inline())
 
-    def read(self, number: int) -> Page:
+    def begin(self, numbers: Iterable[int]) -> Iterator[Page | Unfinished]:
+        """Pages, those with something to recognise unfinished; finishing needs no open document."""
+        for number in numbers:
+            self._options.check_cancelled()
+            yield self._begin(number)
+
+    def _begin(self, number: int) -> Page | Unfinished:
         """One page, with a problem instead of its text where it cannot be read."""
         path = () if self._outline.inline else path_at(self._outline.bookmarks, number)
         try:
@@ -121,12 +128,32 @@ class _PageReader:
         if wants_ocr(content):
             return self._recognise(content, frame, path)
         lines = [*content.outside, *(table.stand_in(frame) for table in content.tables)]
-        problems: list[Problem] = []
-        if self._options.ocr is not None:
-            found, problems = self._read_pictures(content, frame)
-            lines = [*lines, *found]
-        blocks = build_blocks(lines, frame, heading=self._rule(number))
-        return Page(number, tuple(blocks), tuple(problems), path)
+        ocr = self._options.ocr
+        pictures = self._new_pictures(content) if ocr is not None else []
+        if ocr is None or not pictures:
+            return self._page(lines, frame, path, ())
+        try:
+            images = self._renderer.pictures(number, content, pictures)
+        except Exception as error:
+            return self._page(lines, frame, path, [_damaged(number, error)])
+
+        def finish(results: Sequence[OcrResult]) -> Page:
+            problems = [problem for result in results for problem in result.problems(number)]
+            found = [
+                _stand_in(picture, result.blocks, frame)
+                for picture, result in zip(pictures, results, strict=True)
+                if result.blocks
+            ]
+            return self._page([*lines, *found], frame, path, problems)
+
+        # Large pictures on a page of good text, each of which becomes one stand-in line.
+        return Unfinished([partial(read_picture, image, ocr, page=number) for image in images], finish)
+
+    def _page(
+        self, lines: Sequence[TextLine], frame: PageFrame, path: tuple[str, ...], problems: Sequence[Problem]
+    ) -> Page:
+        blocks = build_blocks(lines, frame, heading=self._rule(frame.number))
+        return Page(frame.number, tuple(blocks), tuple(problems), path)
 
     def _content(self, number: int) -> PageContent:
         with PDFIUM_LOCK:
@@ -149,65 +176,35 @@ class _PageReader:
 
         return level
 
-    def _recognise(self, content: PageContent, frame: PageFrame, path: tuple[str, ...]) -> Page:
-        number = frame.number
-        if self._options.ocr is None:
+    def _recognise(self, content: PageContent, frame: PageFrame, path: tuple[str, ...]) -> Page | Unfinished:
+        number, ocr = frame.number, self._options.ocr
+        if ocr is None:
             kept = [] if garbled(content) else build_blocks(content.lines, frame, heading=self._rule(number))
             problem = Problem(
                 "needs_ocr", "The page is a picture or its text is garbled; it needs OCR.", number
             )
             return Page(number, tuple(kept), (problem,), path)
         try:
-            image = self._render(number, content)
+            image = self._renderer.page(number, content)
         except Exception as error:
             return Page(number, problems=(_damaged(number, error),), heading_path=path)
-        result = read_picture(image, self._options.ocr, page=number)
-        return Page(number, result.blocks, result.problems(number), path)
 
-    def _read_pictures(self, content: PageContent, frame: PageFrame) -> tuple[list[TextLine], list[Problem]]:
-        """The text of large pictures on a page of good text, each as one stand-in line."""
-        ocr = self._options.ocr
-        wanted = [picture for picture in pictures_to_read(content) if self._is_new(picture)]
-        if not wanted or ocr is None:
-            return [], []
-        try:
-            image = self._render(frame.number, content)
-        except Exception as error:
-            return [], [_damaged(frame.number, error)]
-        height, width = image.shape[:2]
-        found: list[TextLine] = []
-        problems: list[Problem] = []
-        for picture in wanted:
-            x0, x1 = (int(x / content.width * width) for x in (picture.x0, picture.x1))
-            y0, y1 = (int(y / content.height * height) for y in (picture.y0, picture.y1))
-            result = read_picture(image[y0:y1, x0:x1], ocr, page=frame.number)
-            problems.extend(result.problems(frame.number))
-            if result.blocks:
-                found.append(_stand_in(picture, result.blocks, frame))
-        return found, problems
+        def finish(results: Sequence[OcrResult]) -> Page:
+            (result,) = results
+            return Page(number, result.blocks, result.problems(number), path)
 
-    def _is_new(self, picture: Picture) -> bool:
-        """Whether no page before had the same picture in the same place, as letterheads have."""
-        key = (*(round(side) for side in (picture.x0, picture.y0, picture.x1, picture.y1)), *picture.pixels)
-        if key in self._seen:
-            return False
-        self._seen.add(key)
-        return True
+        return Unfinished([partial(read_picture, image, ocr, page=number)], finish)
 
-    def _render(self, number: int, content: PageContent) -> np.ndarray:
-        pixels = min(_MOST_PIXELS, self._options.limits.picture_pixels)
-        scale = min(_DPI / 72, (pixels / (content.width * content.height)) ** 0.5)
-        with PDFIUM_LOCK:
-            page = self._document[number - 1]
-            try:
-                bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
-                try:
-                    image: np.ndarray = bitmap.to_numpy()[:, :, :3].copy()
-                finally:
-                    bitmap.close()
-            finally:
-                page.close()
-        return image
+    def _new_pictures(self, content: PageContent) -> list[Picture]:
+        """Those to read that no page before had in the same place, as letterheads are."""
+        found = []
+        for picture in pictures_to_read(content):
+            place = (round(side) for side in (picture.x0, picture.y0, picture.x1, picture.y1))
+            key = (*place, *picture.pixels)
+            if key not in self._seen:
+                self._seen.add(key)
+                found.append(picture)
+        return found
 
     def _bookmarks(self) -> list[Bookmark]:
         found: list[Bookmark] = []

@@ -81,11 +81,13 @@ def _runs(dark: np.ndarray, least: int) -> list[tuple[float, int, int]]:
     thick[:-1] |= dark[1:]
     sums = np.cumsum(np.pad(thick, ((0, 0), (1, 0))), axis=1, dtype=np.int32)
     solid = sums[:, least:] - sums[:, :-least] >= _SOLID * least
-    found: list[tuple[float, int, int]] = []
-    for row in np.flatnonzero(solid.any(axis=1)):
-        starts = np.flatnonzero(np.diff(np.pad(solid[row], 1).astype(np.int8)))
-        found.extend((float(row), int(low), int(high) - 1 + least) for low, high in starts.reshape(-1, 2))
-    return found
+    steps = np.diff(np.pad(solid, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, starts = np.nonzero(steps > 0)
+    ends = np.nonzero(steps < 0)[1]  # row by row too, so that each belongs to its start
+    return [
+        (float(row), int(low), int(high) - 1 + least)
+        for row, low, high in zip(rows, starts, ends, strict=True)
+    ]
 
 
 def _filled(grid: Grid, lines: Sequence[TextLine], size: float) -> tuple[RuledTable | None, list[TextLine]]:

@@ -18,7 +18,7 @@ from models.ocr_models import OcrModels, ensure_ocr_models, model_name
 from models.ocr_reading import LineReader, PageReader
 
 if TYPE_CHECKING:
-    from paddleocr import TextDetection
+    from paddleocr import TextDetection, TextRecognition
 
 _log = logging.getLogger(__name__)
 _MOST_THREADS = 4
@@ -39,8 +39,9 @@ class PaddleOcrEngine:
     """Finds and reads lines of text, horizontal and vertical, also on pages that lie on their side or
     upside down. Safe to be called from any thread.
 
-    The engine is built at the first use, in about a second, and pictures are read one at a time,
-    `threads` lines of each at once (by default one for each processor, up to four).
+    The engine is built at the first use, in about a second. Lines are found in one picture at a time
+    and read `threads` at once (by default one for each processor, up to four), of one picture after
+    the other: who has several gives two at once.
     `models` are folders of PaddleOCR models, by default those that come with the installation.
     Pictures whose longer side exceeds `detection_side` pixels are shrunk to it to find the lines,
     which are then read at their full size. Nothing is written outside `cache_dir`.
@@ -71,15 +72,13 @@ class PaddleOcrEngine:
             raise ModelError(f"not an RGB picture: shape {image.shape}, {image.dtype}")
         if not image.size:
             return []
-        with self._lock:
-            if self._engine is None:
-                self._engine = self._build()
-            try:
-                found = self._engine.read(image)
-            except MemoryError:
-                raise
-            except Exception as error:  # whatever the layers beneath raise
-                raise ModelError(f"The picture cannot be read: {error}") from error
+        engine = self._loaded()
+        try:
+            found = engine.read(image)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever the layers beneath raise
+            raise ModelError(f"The picture cannot be read: {error}") from error
         return [
             OcrLine(text, min(max(score, 0.0), 1.0), tuple((float(x), float(y)) for x, y in polygon))
             for text, score, polygon in found
@@ -88,9 +87,13 @@ class PaddleOcrEngine:
 
     def load(self) -> None:
         """Build the engine now, so that the first use does not wait for it."""
+        self._loaded()
+
+    def _loaded(self) -> PageReader:
         with self._lock:
             if self._engine is None:
                 self._engine = self._build()
+            return self._engine
 
     def _build(self) -> PageReader:
         models = self._models or ensure_ocr_models(self._cache_dir)
@@ -112,42 +115,41 @@ class PaddleOcrEngine:
                 engine="onnxruntime",
                 engine_config=_engine_settings(self._threads),
             )
-            # A reader for each thread: many small operations gain little from two processors,
-            # two lines at once gain twice.
-            readers = [
-                TextRecognition(
-                    model_name=recognition,
-                    model_dir=str(models.recognition),
-                    device="cpu",
-                    engine="onnxruntime",
-                    engine_config=_engine_settings(1),
-                )
-                for _ in range(self._threads)
-            ]
+            _stop_spinning(detector, models.detection, self._threads)
+            # Many small operations gain little from two processors, two lines at once gain twice.
+            reader: TextRecognition = TextRecognition(
+                model_name=recognition,
+                model_dir=str(models.recognition),
+                device="cpu",
+                engine="onnxruntime",
+                engine_config=_engine_settings(1),
+            )
         except ImportError as error:
             raise ModelPackageMissingError(
                 f"OCR needs paddleocr and what it imports: {error}", install="pip install paddleocr"
             ) from error
         except Exception as error:  # whatever the layers beneath raise
             raise ModelError(f"The OCR engine cannot be built: {error}") from error
-        return PageReader(_Detector(detector), LineReader([_Recogniser(reader) for reader in readers]))
+        return PageReader(_Detector(detector), LineReader(_Recogniser(reader), threads=self._threads))
 
 
 class _Detector:
-    """PaddleOCR's detection, as `PageReader` wants it."""
+    """PaddleOCR's detection, as `PageReader` wants it, of one picture at a time."""
 
     def __init__(self, model: TextDetection) -> None:
         self._model = model
+        self._lock = threading.Lock()
 
     def __call__(self, image: np.ndarray) -> list[np.ndarray]:
-        (found,) = self._model.predict(np.ascontiguousarray(image[:, :, ::-1]))
+        with self._lock:
+            (found,) = self._model.predict(np.ascontiguousarray(image[:, :, ::-1]))
         return [from_top_left(np.asarray(polygon, dtype=np.float64)) for polygon in found["dt_polys"]]
 
 
 class _Recogniser:
-    """PaddleOCR's recognition of one line, as `LineReader` wants it."""
+    """PaddleOCR's recognition of one line, as `LineReader` wants it; it keeps nothing from line to line."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: TextRecognition) -> None:
         self._model = model
 
     def __call__(self, line: np.ndarray) -> tuple[str, float]:
@@ -163,6 +165,23 @@ def _engine_settings(threads: int) -> dict[str, Any]:
         "intra_op_num_threads": threads,
         "inter_op_num_threads": 1,
     }
+
+
+def _stop_spinning(detector: TextDetection, folder: Path, threads: int) -> None:
+    """Let the detector's threads rest while they wait.
+
+    They would wait at full speed, between operations and for the next picture, while the readers and
+    others need the processors. PaddleOCR passes no such setting on.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    for name, value in _engine_settings(threads).items():
+        setattr(options, name, value)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    detector.paddlex_predictor.runner.session = onnxruntime.InferenceSession(
+        str(folder / "inference.onnx"), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _prepare_environment(folder: Path) -> None:

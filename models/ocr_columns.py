@@ -24,27 +24,26 @@ def split_at_columns(image: np.ndarray, polygons: Sequence[Polygon]) -> list[Pol
 
     A line is cut at a gap without ink that ends where at least two lines above or below begin.
     """
+    upright = [polygon for polygon in polygons if not is_tall(polygon)]
+    corners = np.array([polygon[0] for polygon in upright]).reshape(-1, 2)
     found: list[Polygon] = []
     for polygon in polygons:
-        found.extend(_split(image, polygon, polygons))
+        found.extend([polygon] if is_tall(polygon) else _split(image, polygon, corners))
     return found
 
 
-def _split(image: np.ndarray, polygon: Polygon, polygons: Sequence[Polygon]) -> list[Polygon]:
-    if is_tall(polygon):
-        return [polygon]
+def _split(image: np.ndarray, polygon: Polygon, corners: np.ndarray) -> list[Polygon]:
+    """The upright line in its parts; `corners` of shape (n, 2) are the top left ones of all upright lines."""
     width, height = sides(polygon)
     along = (polygon[1] - polygon[0]) / max(1e-6, float(np.linalg.norm(polygon[1] - polygon[0])))
     # Places are measured along the line, so that a page may lean.
-    starts = [
-        start
-        for other in polygons
-        if other is not polygon
-        and not is_tall(other)
-        and abs(float((other[0] - polygon[0]) @ (-along[1], along[0]))) < _NEAR * height
-        and _LEAST_PART * height
-        < (start := float((other[0] - polygon[0]) @ along))
-        < width - _LEAST_PART * height
+    apart = corners - polygon[0]
+    starts = apart @ along
+    # The line's own corner is among them, at its start.
+    starts = starts[
+        (np.abs(apart @ (-along[1], along[0])) < _NEAR * height)
+        & (starts > _LEAST_PART * height)
+        & (starts < width - _LEAST_PART * height)
     ]
     if len(starts) < _LEAST_NEIGHBOURS:
         return [polygon]
@@ -55,10 +54,10 @@ def _split(image: np.ndarray, polygon: Polygon, polygons: Sequence[Polygon]) -> 
     for before, after in pairwise(inked):
         if after - before < _LEAST_GAP * height:
             continue
-        if sum(abs(start - after) < _STRAY * height for start in starts) >= _LEAST_NEIGHBOURS:
+        if (np.abs(starts - after) < _STRAY * height).sum() >= _LEAST_NEIGHBOURS:
             left, right = polygon.copy(), polygon.copy()
             end, begin = before + _MARGIN * height, after - _MARGIN * height
             left[1], left[2] = polygon[0] + end * along, polygon[3] + end * along
             right[0], right[3] = polygon[0] + begin * along, polygon[3] + begin * along
-            return [left, *_split(image, right, polygons)]
+            return [left, *([right] if is_tall(right) else _split(image, right, corners))]
     return [polygon]

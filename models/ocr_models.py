@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,15 @@ from typing import Any
 from models.artifacts import digest, ensure_folder
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
 
-RECIPE = 4
+RECIPE = 5
 _NAME = re.compile(r"""\bmodel_name["']?\s*:\s*["']?([\w.-]+)""")
 _DETECTION = "PP-OCRv6_small_det"
 _RECOGNITION = "PP-OCRv6_small_rec"
 _FILES = {_DETECTION: "PP-OCRv6_det_small.onnx", _RECOGNITION: "PP-OCRv6_rec_small.onnx"}
 
+_LEAST_WEIGHT = 1e-20
+"""Weights below this are taken for zero. What training left of unused channels are subnormal numbers,
+on which processors spend a hundred times as long; nothing that small changes a sum."""
 _SHORTEST = 96
 """Width in pixels to which shorter lines are filled up. PaddleOCR's own 320 takes thrice the time of a
 word, and reads it no better."""
@@ -69,7 +71,7 @@ def _ensure(folder: Path, source: Path) -> Path:
         raise ModelNotFoundError(f"The package rapidocr holds no {source.name}", name=source.name)
 
     def build(target: Path) -> None:
-        shutil.copyfile(source, target / "inference.onnx")
+        _write_model(source, target / "inference.onnx")
         settings = _detection() if folder.name == _DETECTION else _recognition(_characters(source))
         # What is JSON is YAML as well.
         text = json.dumps({"Global": {"model_name": folder.name}, **settings}, ensure_ascii=False)
@@ -78,6 +80,22 @@ def _ensure(folder: Path, source: Path) -> Path:
     stamp = source.stat()
     version = f"{folder.name} {stamp.st_size} {digest(source)} recipe {RECIPE}"
     return ensure_folder(folder, version=version, build=build)
+
+
+def _write_model(source: Path, target: Path) -> None:
+    """Copy a model with weights of next to nothing set to zero; the detector takes a third of its time."""
+    import numpy as np
+    import onnx
+
+    model = onnx.load(str(source))
+    for tensor in model.graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        small = np.abs(weights) < _LEAST_WEIGHT
+        if weights.dtype == np.float32 and (small & (weights != 0)).any():
+            tensor.CopyFrom(
+                onnx.numpy_helper.from_array(np.where(small, weights.dtype.type(0), weights), tensor.name)
+            )
+    onnx.save(model, str(target))
 
 
 def _detection() -> Mapping[str, Any]:

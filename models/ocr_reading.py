@@ -15,7 +15,7 @@ Detector = Callable[[np.ndarray], list[Polygon]]
 Reading = tuple[str, float]
 """The text of a line and its confidence."""
 Recogniser = Callable[[np.ndarray], Reading]
-"""Reads an RGB picture of one line."""
+"""Reads an RGB picture of one line, several at once in as many threads."""
 _Known = dict[bytes, Reading]
 """What lines say, by their outlines."""
 
@@ -26,11 +26,13 @@ _AS_GOOD = 0.9
 
 
 class LineReader:
-    """Reads many lines at once, with one recogniser for each thread."""
+    """Reads lines, so many at once as there are threads. It may be called from any thread, and calls
+    `recogniser` from several."""
 
-    def __init__(self, recognisers: Sequence[Recogniser]) -> None:
-        self._recognisers = recognisers
-        self._pool = ThreadPoolExecutor(len(recognisers), thread_name_prefix="ocr")
+    def __init__(self, recogniser: Recogniser, *, threads: int) -> None:
+        self._recogniser = recogniser
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ocr")
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Reading]:
         """Text and confidence of each line, in order."""
@@ -40,11 +42,11 @@ class LineReader:
         )
         found: list[Reading] = [("", 0.0)] * len(lines)
 
-        def work(recogniser: Recogniser) -> None:
+        def work() -> None:
             for index in order:  # taken from one iterator by all threads
-                found[index] = recogniser(lines[index])
+                found[index] = self._recogniser(lines[index])
 
-        for task in [self._pool.submit(work, recogniser) for recogniser in self._recognisers]:
+        for task in [self._pool.submit(work) for _ in range(self._threads)]:
             task.result()
         return found
 

@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
+import rapidocr
 
 from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingError
 from models.ocr import PaddleOcrEngine
@@ -55,6 +58,46 @@ def test_model_folders_name_themselves(tmp_path: Path) -> None:
     assert model_name(models.detection) == "PP-OCRv6_small_det"
     assert model_name(models.recognition) == "PP-OCRv6_small_rec"
     assert ensure_ocr_models(tmp_path) == models
+
+
+def test_weights_of_next_to_nothing_are_zero_and_others_as_they_were(tmp_path: Path) -> None:
+    models = ensure_ocr_models(tmp_path)
+    source = Path(rapidocr.__file__).parent / "models"
+    for folder, name in (
+        (models.detection, "PP-OCRv6_det_small.onnx"),
+        (models.recognition, "PP-OCRv6_rec_small.onnx"),
+    ):
+        changed = 0
+        for before, after in zip(_weights(source / name), _weights(folder / "inference.onnx"), strict=True):
+            small = np.abs(before) < 1e-20
+            changed += int((small & (before != 0)).sum())
+            assert not after[small].any()
+            np.testing.assert_array_equal(after[~small], before[~small])
+        assert changed > 0
+
+
+def _weights(model: Path) -> list[np.ndarray]:
+    return [onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(str(model)).graph.initializer]
+
+
+def test_threads_of_the_detector_rest_while_they_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spinning: dict[str, list[str]] = {"det": [], "rec": []}
+    build = onnxruntime.InferenceSession
+
+    def noting(path: str, sess_options: onnxruntime.SessionOptions, **others: object) -> object:
+        try:
+            entry = sess_options.get_session_config_entry("session.intra_op.allow_spinning")
+        except RuntimeError:
+            entry = "not said"
+        spinning[Path(path).parent.name[-3:]].append(entry)
+        return build(path, sess_options, **others)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", noting)
+    engine = PaddleOcrEngine(cache_dir=tmp_path, threads=2)
+    engine.load()
+    assert spinning == {"det": ["not said", "0"], "rec": ["not said"]}
 
 
 def test_a_yaml_folder_names_itself(tmp_path: Path) -> None:

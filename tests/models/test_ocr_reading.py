@@ -50,7 +50,7 @@ def read(line: np.ndarray) -> tuple[str, float]:
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
 def test_a_page_is_read_upright_however_it_lies(turns: int) -> None:
     image = np.ascontiguousarray(np.rot90(page_with(LINES), -turns))
-    found = PageReader(detect, LineReader([read, read])).read(image)
+    found = PageReader(detect, LineReader(read, threads=2)).read(image)
     assert [(text, score) for text, score, _ in found] == [
         ("220 wide", 0.99),
         ("220 wide", 0.99),
@@ -71,14 +71,14 @@ def test_lines_of_an_upright_page_are_read_once() -> None:
         times.append(line.shape[1])
         return read(line)
 
-    found = PageReader(detect, LineReader([counting])).read(page_with(LINES))
+    found = PageReader(detect, LineReader(counting, threads=1)).read(page_with(LINES))
     assert sorted(times) == [160, 220, 220]
     assert [text for text, _, _ in found] == ["220 wide", "220 wide", "160 wide"]
 
 
 def test_lines_come_in_order_from_several_threads() -> None:
     lines = [np.full((20, width, 3), MARK, np.uint8) for width in (30, 90, 60, 120, 40)]
-    assert [text for text, _ in LineReader([read, read, read])(lines)] == [
+    assert [text for text, _ in LineReader(read, threads=3)(lines)] == [
         "30 wide", "90 wide", "60 wide", "120 wide", "40 wide",
     ]  # fmt: skip
 
@@ -88,7 +88,7 @@ def test_a_failure_in_one_thread_is_raised() -> None:
         raise RuntimeError("no memory")
 
     with pytest.raises(RuntimeError, match="no memory"):
-        LineReader([fail, fail])([np.zeros((9, 9, 3), np.uint8)] * 3)
+        LineReader(fail, threads=2)([np.zeros((9, 9, 3), np.uint8)] * 3)
 
 
 @pytest.mark.slow
