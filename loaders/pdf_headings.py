@@ -13,6 +13,8 @@ from loaders.text import heading_level
 
 _WORDS = re.compile(rf"[A-Za-z{CJK}]{{2}}")
 _LEADER = re.compile(r"[.．…·]{3,}|(\s\.){3,}|\s…\s")
+_NOTED = re.compile(r"[0-9][*＊†‡]|\w[*＊†‡](?=[,，、;；]|$)")
+"""Behind a name in a line of authors, which is larger than the text, for their addresses below."""
 _INNER = re.compile("[，。；、！？]")
 _NUMBERED = re.compile(r"(?P<number>[0-9]{1,2}(\.[0-9]{1,2}){0,3})\.?[\s\u3000]+\S")
 _ROMAN = re.compile(r"[IVX]{1,5}\.\s?[A-Z][A-Z\s,&-]{3,}$")
@@ -52,6 +54,7 @@ class HeadingStyle:
             len(text) > _LONGEST
             or not _WORDS.search(text)
             or _LEADER.search(text)
+            or _NOTED.search(text)
             or text[-1] in "，。；、,;"
         ):
             return 0

@@ -104,6 +104,20 @@ def test_bold_letters_smaller_than_the_text_make_no_heading(tmp_path: Path) -> N
     assert headings(parse(write_pdf(tmp_path / "a.pdf", draw))) == ["Results"]
 
 
+def test_a_line_of_authors_below_the_title_makes_no_heading(tmp_path: Path) -> None:
+    path = write_pdf(
+        tmp_path / "a.pdf",
+        together(
+            lines_at(72, 80, ["检索增强的问答"], size=22),
+            lines_at(72, 120, ["示例甲1*，示例乙2", "First Author1*, and Second Author 2"], size=14),
+            lines_at(72, 180, [BODY, BODY, BODY]),
+            lines_at(72, 300, ["C*-代数与 A* 搜索"], size=16),
+            lines_at(72, 340, [BODY, BODY, BODY, "到此为止。"]),
+        ),
+    )
+    assert headings(parse(path)) == ["检索增强的问答", "C*-代数与 A* 搜索"]
+
+
 def test_a_title_of_two_lines_is_one_heading_and_stands_in_a_path_once(tmp_path: Path) -> None:
     title = ["关于进一步加强和规范公司办公场所消防安全管", "理工作的通知"]
     path = write_pdf(
