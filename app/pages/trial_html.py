@@ -14,6 +14,7 @@ from knowledge_base.types import Hit
 from loaders.document import Chunk
 from vectorstore import lexical
 from vectorstore.chinese import fold
+from vectorstore.synonyms import Synonyms
 
 _SHOWN_CHUNKS = 60
 _SHORT = 50
@@ -78,15 +79,15 @@ def _bar(label: str, value: float) -> str:
 
 
 def found_html(passage: str, query: str) -> str:
-    """The passage with the query's words marked, traditional and simplified alike."""
+    """The passage with the query's words marked, traditional and simplified alike, and others for them."""
     folded = fold(passage)
     if len(folded) != len(passage):  # places would not agree
         folded = passage.lower()
     if len(folded) != len(passage):
         return escape(passage)
-    asked = lexical.question(fold(query), lambda _: 1.0)
+    asked = fold(query)
     marks = [False] * len(passage)
-    for term in asked.names:
+    for term in (*lexical.question(asked, lambda _: 1.0).names, *Synonyms.default().others(asked)):
         start = folded.find(term)
         while start >= 0:
             marks[start : start + len(term)] = [True] * len(term)

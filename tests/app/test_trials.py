@@ -158,6 +158,7 @@ def test_what_was_applied_comes_back_and_says_what_differs() -> None:
 def test_the_words_of_a_query_are_marked_in_either_script() -> None:
     html = found_html("<機動車>的限速", "机动车限速多少？")
     assert html == "&lt;<mark>機動車</mark>&gt;的<mark>限速</mark>"
+    assert found_html("午餐在食堂", "午饭几点？") == "<mark>午餐</mark>在食堂"
     assert found_html("ﬁ<x>", "机动车") == "ﬁ&lt;x&gt;"  # folded, it has another length
 
 
