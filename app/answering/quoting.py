@@ -46,7 +46,6 @@ ANOTHER_MODEL = 6.0
 general knowledge holds such pairs, so that it cannot be trained; it outweighs any overlap."""
 SAME_LABEL = 3.0
 """Given to a row about the 7th floor where that was asked for; as untrained as `ANOTHER_MODEL`."""
-
 CROSSING = 5.0
 """Given to the row 连接器 below the column 供应商 where 连接器的供应商 was asked for; as untrained."""
 
