@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from models.e5_conversion import ensure_default_model
-from models.onnx_embedder import OnnxE5Embedder, usable_cpus
+from models.onnx_embedder import OnnxE5Embedder
+from models.onnx_texts import usable_cpus
 
 
 def main() -> None:

