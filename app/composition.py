@@ -11,10 +11,11 @@ from typing import Generic, TypeVar
 
 from app.answering.prompt_files import PromptFiles
 from app.chat_models import ChatModels
+from app.file_parser import FileParser, recogniser
 from app.operations import Operations
 from app.parts import Parts
 from app.service import Service
-from app.settings import OcrSettings, Settings, SplitterSettings
+from app.settings import Settings, SplitterSettings
 from app.splitting import SplitterTrials
 from app.synonyms import read_synonyms
 from knowledge_base.catalogue import Catalogue
@@ -33,25 +34,14 @@ from knowledge_base.page_log import PageLogs
 from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
 from knowledge_base.stage_times import StageTimes
-from loaders.base import FaqColumns, Limits
-from loaders.document import ParsedDocument
-from loaders.isolated_rendering import IsolatedRenderer
-from loaders.isolation import IsolatedParser, ReadPages
 from loaders.splitter import ChineseTextSplitter, Splitter
 from models.embedder import Embedder
-from models.ocr import PaddleOcrEngine
-from models.ocr_models import OcrModels
 from models.registry import load_chat_model, load_embedder
 from models.reranker import CrossEncoderReranker
 from vectorstore.calibration import Calibration, Calibrations
 from vectorstore.hybrid import HybridIndex
 
 _Value = TypeVar("_Value")
-
-PARSER_VERSION = "parser-5"
-"""To be raised when the loaders read more or otherwise, so that files already known are read again."""
-
-_CUTTING_LIMITS = ("table_rows", "picture_pixels", "archive_ratio", "archive_depth", "archive_files")
 
 
 class Lazy(Generic[_Value]):
@@ -74,72 +64,6 @@ class Lazy(Generic[_Value]):
                 if self._value is None:
                     self._value = self._make()
         return self._value
-
-
-class FileParser:
-    """The loaders, in processes of their own, with the limits and the recogniser of the settings."""
-
-    def __init__(self, settings: Settings, *, model_folder: Path) -> None:
-        self._limits = settings.limits.for_loaders()
-        self._faq = settings.faq.for_loaders()
-        ocr = partial(_recogniser, settings.ocr, model_folder) if settings.ocr.enabled else None
-        self._isolated = IsolatedParser(
-            ocr,
-            memory_bytes=settings.limits.parser_memory_bytes,
-            page_seconds=settings.limits.page_seconds,
-            workers=settings.jobs.readers,
-        )
-        # A process of its own, so that an upload need not wait for what is being read.
-        self._checker = IsolatedParser(page_seconds=settings.limits.page_seconds)
-        self.renderer = IsolatedRenderer(memory_bytes=settings.limits.parser_memory_bytes)
-        self.fingerprint = f"{PARSER_VERSION};ocr={settings.ocr.enabled}"
-        if self._faq != FaqColumns():
-            self.fingerprint += f";faq={self._faq.questions},{self._faq.answers}"
-        # Beyond a limit a part of a file is left out: another limit reads otherwise.
-        for name in _CUTTING_LIMITS:
-            if getattr(self._limits, name) != getattr(Limits(), name):
-                self.fingerprint += f";{name}={getattr(self._limits, name)}"
-
-    def parse(
-        self,
-        path: Path,
-        *,
-        name: str,
-        progress: Callable[[int, int], None] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        kept: ReadPages | None = None,
-        most_pages: int | None = None,
-    ) -> ParsedDocument:
-        """Read the file at `path`, which the user called `name`. Raises a `LoaderError`."""
-        return self._isolated.parse(
-            path,
-            name=name,
-            limits=self._limits,
-            faq=self._faq,
-            progress=progress,
-            cancelled=cancelled,
-            kept=kept,
-            most_pages=most_pages,
-        )
-
-    def check(self, path: Path, name: str) -> None:
-        """Raise a `LoaderError` for what shows on the first page, its pictures unread."""
-        for _ in self._checker.pages(path, name=name, limits=self._limits, faq=self._faq, one_page=True):
-            pass
-
-    def close(self) -> None:
-        """End the processes."""
-        self._isolated.close()
-        self._checker.close()
-        self.renderer.close()
-
-
-def _recogniser(settings: OcrSettings, model_folder: Path) -> PaddleOcrEngine:
-    """The OCR engine; called inside the process that reads files."""
-    models = None
-    if settings.detection_model and settings.recognition_model:
-        models = OcrModels(settings.detection_model, settings.recognition_model)
-    return PaddleOcrEngine(cache_dir=model_folder, models=models)
 
 
 def build_service(
@@ -272,7 +196,7 @@ def prepare_models(settings: Settings) -> None:
     cache = settings.models_folder
     load_embedder(settings.embedder.name, cache_dir=cache, device="cpu", threads=settings.embedder.threads)
     if settings.ocr.enabled:
-        _recogniser(settings.ocr, cache.absolute()).load()
+        recogniser(settings.ocr, cache.absolute()).load()
 
 
 def make_splitter(settings: SplitterSettings) -> Splitter:

@@ -14,6 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 import app.composition
+import app.file_parser
 from app.composition import build_service
 from app.http.application import create_app
 from app.service import Service
@@ -73,7 +74,7 @@ def embedder(model_folder: Path) -> Iterator[Embedder]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app.composition, "load_embedder", lambda name, **options: loaded)
-        patch.setattr(app.composition, "IsolatedParser", shared)
+        patch.setattr(app.file_parser, "IsolatedParser", shared)
         yield loaded
     for parser in parsers.values():
         IsolatedParser.close(parser)

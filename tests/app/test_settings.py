@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.composition import FileParser
 from app.errors import SettingsError
+from app.file_parser import FileParser
 from app.settings import (
     RetrievalSettings,
     Settings,

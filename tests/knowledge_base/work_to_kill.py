@@ -78,7 +78,7 @@ def open_service(folder: Path, *, chunk_size: int, real: bool = False) -> Servic
     settings = load_settings(arguments)
     if real:
         return build_service(settings)
-    with patch("app.composition.IsolatedParser", DirectParser):
+    with patch("app.file_parser.IsolatedParser", DirectParser):
         return build_service(settings, embedder=BigramEmbedder())
 
 
