@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import cache as cache_results
@@ -35,11 +36,21 @@ from knowledge_base.rebuilding import Rebuilder
 from knowledge_base.retrieval import Retriever
 from knowledge_base.stage_times import StageTimes
 from loaders.splitter import ChineseTextSplitter, Splitter
+from models.answerability import AnswerabilityReader
 from models.embedder import Embedder
-from models.registry import load_chat_model, load_embedder
+from models.errors import ModelError
+from models.registry import (
+    DEFAULT_EMBEDDERS,
+    load_answerability_reader,
+    load_chat_model,
+    load_embedder,
+)
 from models.reranker import CrossEncoderReranker
 from vectorstore.calibration import Calibration, Calibrations
+from vectorstore.evidence import AnswerabilityEvidence
 from vectorstore.hybrid import HybridIndex
+
+logger = logging.getLogger(__name__)
 
 _Value = TypeVar("_Value")
 
@@ -104,6 +115,19 @@ def build_service(
     def calibration(fingerprint: str) -> Calibration:
         return calibrations(cache).of(fingerprint).weighted(*weights)
 
+    @cache_results
+    def reader() -> AnswerabilityReader | None:
+        try:
+            made = load_answerability_reader(cache, threads=settings.embedder.threads)
+            made.load()
+            return made
+        except (ModelError, OSError) as error:  # weights that are not installed, a full disk
+            logger.warning("passages that stay unsure are not read with the question: %s", error)
+            return None
+
+    def answerability(fingerprint: str) -> AnswerabilityEvidence | None:
+        return calibration(fingerprint).answerability if settings.retrieval.reading else None
+
     synonyms = read_synonyms(settings.retrieval.synonyms)
     indexes = IndexCache(
         database,
@@ -158,6 +182,8 @@ def build_service(
                 embedders=embedders,
                 default_threshold=lambda of: calibration(of).threshold,
                 evidence=lambda of: calibration(of).sentences,
+                answerability=answerability,
+                reader=Lazy(reader),
                 synonyms=synonyms,
                 reranker=reranker,
                 diversity=settings.retrieval.diversity,
@@ -195,6 +221,8 @@ def prepare_models(settings: Settings) -> None:
     """Make the models that the settings need, so that no start has to; what is there already stays."""
     cache = settings.models_folder
     load_embedder(settings.embedder.name, cache_dir=cache, device="cpu", threads=settings.embedder.threads)
+    if settings.embedder.name in DEFAULT_EMBEDDERS and settings.retrieval.reading:
+        load_answerability_reader(cache)
     if settings.ocr.enabled:
         recogniser(settings.ocr, cache.absolute()).load()
 

@@ -102,6 +102,7 @@ class Service(Questions):
     def warm_up(self) -> None:
         """Load what the first question needs, so that nobody waits for it."""
         self._parts.embedder()
+        self._parts.retriever.make_reader()
         try:
             self._parts.embedder.remember()
         except KnowledgeBaseError as error:  # a folder that cannot be written to can be searched

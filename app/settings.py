@@ -85,6 +85,9 @@ class RetrievalSettings(_Section):
     synonyms: Path | None = Field(
         None, description="file of words that mean the same, a group a line, beside those that are known"
     )
+    reading: bool = Field(
+        True, description="passages that stay unsure are read together with the question, by a small model"
+    )
     neighbours: bool = Field(False, description="passages bring the text before and after them")
     diversity: float = Field(
         0, ge=0, le=1, description="how far further passages of one document are put behind those of others"

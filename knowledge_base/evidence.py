@@ -1,32 +1,53 @@
-"""Looks again at the hits of a search that are unsure, sentence by sentence."""
+"""Looks again at the hits of a search that are unsure: at their sentences, then with a reader."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
 from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from models.embedder import Embedder
-from vectorstore.evidence import Asked, SentenceEvidence
+from vectorstore.evidence import AnswerabilityEvidence, Asked, SentenceEvidence
 from vectorstore.synonyms import Synonyms
 
 KEPT = 20_000
-"""Sentences whose vectors are kept, about 30 MB of 384 dimensions."""
+"""Sentences whose vectors are kept, about 30 MB of 384 dimensions, and pairs whose logits are."""
+
+_Pair: TypeAlias = tuple[str, str]
+"""A model and a sentence, or a question and a text."""
+
+
+class Reader(Protocol):
+    """Reads a question and passages together; see `models.answerability`."""
+
+    def logits(self, question: str, passages: Sequence[str]) -> np.ndarray:
+        """Of each passage, shape (len(passages),): the higher, the likelier it answers."""
+        ...
 
 
 class SecondLook:
-    """Weighs hits by their sentences, whose vectors it keeps. Safe to be called from several threads."""
+    """Weighs hits by their sentences, whose vectors it keeps. Safe to be called from several threads.
 
-    def __init__(self, *, synonyms: Synonyms | None = None, kept: int = KEPT) -> None:
+    `reader` makes the reader at the first pair that is to be read; it gives none where there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        synonyms: Synonyms | None = None,
+        reader: Callable[[], Reader | None] = lambda: None,
+        kept: int = KEPT,
+    ) -> None:
         self._synonyms = synonyms or Synonyms.default()
-        self._kept = kept
-        self._vectors: OrderedDict[tuple[str, str], np.ndarray] = OrderedDict()
-        self._lock = threading.Lock()
+        self._reader = reader
+        self._vectors = _Kept(kept)
+        self._logits = _Kept(kept)
 
     def __call__(
         self,
@@ -34,47 +55,100 @@ class SecondLook:
         hits: Sequence[Hit],
         vector: np.ndarray,
         embedder: Embedder,
-        evidence: SentenceEvidence,
+        sentences: SentenceEvidence,
+        answerability: AnswerabilityEvidence | None = None,
     ) -> list[Hit]:
-        """The hits in their order, those with a new score for which `evidence` wants their sentences.
+        """The hits in their order, those with a new score for which the evidence wants more.
 
         `vector` is the query's, shape (dimension,), unit length. What a hit's score becomes depends
         on the question and its own text alone, whatever else was found.
         """
-        unsure = [hit for hit in hits if evidence.wanted(hit.score)]
+        unsure = [hit for hit in hits if sentences.wanted(hit.score)]
         if not unsure:
             return list(hits)
         asked = Asked.of(query, self._synonyms)
-        sentences = {hit.chunk_id: _sentences(hit, asked) for hit in unsure}
-        vectors = self._embedded(dict.fromkeys(s for found in sentences.values() for s in found), embedder)
-        weighed = []
-        for hit in hits:
-            if found := sentences.get(hit.chunk_id):
-                cosines = np.array([vectors[sentence] @ vector for sentence in found])
-                missing = asked.missing_names(_named(hit))
-                hit = replace(hit, score=evidence.relevance(hit.score, hit.dense_score, cosines, missing))
-            weighed.append(hit)
-        return weighed
+        closest = {hit.chunk_id: found for hit in unsure if (found := _sentences(hit, asked))}
+        scores = self._weighed(asked, unsure, closest, vector, embedder, sentences)
+        if answerability and asked.chinese:
+            doubtful = {key: score for key, score in scores.items() if answerability.wanted(score)}
+            texts = {hit.chunk_id: _shown(hit, asked) for hit in unsure if hit.chunk_id in doubtful}
+            logits = self._read(asked, texts)
+            scores |= {key: answerability.relevance(doubtful[key], logit) for key, logit in logits.items()}
+        return [replace(hit, score=scores.get(hit.chunk_id, hit.score)) for hit in hits]
 
-    def _embedded(self, sentences: dict[str, None], embedder: Embedder) -> dict[str, np.ndarray]:
+    def _weighed(
+        self,
+        asked: Asked,
+        hits: Sequence[Hit],
+        closest: dict[int, list[str]],
+        vector: np.ndarray,
+        embedder: Embedder,
+        evidence: SentenceEvidence,
+    ) -> dict[int, float]:
+        """The relevance of each chunk by the cosines of its closest sentences."""
         fingerprint = embedder.fingerprint
+        wanted = dict.fromkeys((fingerprint, s) for found in closest.values() for s in found)
+        vectors = self._vectors.get(
+            list(wanted), lambda unknown: embedder.encode_documents([sentence for _, sentence in unknown])
+        )
+        scores = {}
+        for hit in hits:
+            if found := closest.get(hit.chunk_id):
+                cosines = np.array([vectors[fingerprint, sentence] @ vector for sentence in found])
+                missing = asked.missing_names(_named(hit))
+                scores[hit.chunk_id] = evidence.relevance(hit.score, hit.dense_score, cosines, missing)
+        return scores
+
+    def _read(self, asked: Asked, texts: dict[int, str]) -> dict[int, float]:
+        """The reader's logit of each text; empty where there is no reader."""
+        if not texts or (reader := self._reader()) is None:
+            return {}
+        question = asked.question
+        logits = self._logits.get(
+            list(dict.fromkeys((question, text) for text in texts.values())),
+            lambda unknown: reader.logits(question, [text for _, text in unknown]),
+        )
+        return {key: float(logits[question, text]) for key, text in texts.items()}
+
+
+class _Kept:
+    """The values of the pairs that were asked for last. Safe to be used from several threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: OrderedDict[_Pair, np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(
+        self, keys: Sequence[_Pair], make: Callable[[Sequence[_Pair]], np.ndarray]
+    ) -> dict[_Pair, np.ndarray]:
+        """The value of each key; `make` gives those that are not known, one a row."""
         with self._lock:
-            known = {s: self._vectors[fingerprint, s] for s in sentences if (fingerprint, s) in self._vectors}
-        unknown = [sentence for sentence in sentences if sentence not in known]
-        if unknown:
-            known.update(zip(unknown, embedder.encode_documents(unknown), strict=True))
+            known = {key: self._known[key] for key in keys if key in self._known}
+        if unknown := [key for key in keys if key not in known]:
+            known.update(zip(unknown, make(unknown), strict=True))
         with self._lock:
-            for sentence in sentences:
-                self._vectors[fingerprint, sentence] = known[sentence]
-                self._vectors.move_to_end((fingerprint, sentence))
-            while len(self._vectors) > self._kept:
-                self._vectors.popitem(last=False)
+            for key in keys:
+                self._known[key] = known[key]
+                self._known.move_to_end(key)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
         return known
 
 
 def _sentences(hit: Hit, asked: Asked) -> list[str]:
     """Those sentences of the hit that are close to the question; of a FAQ pair, of its answer too."""
-    text = f"{hit.question}\n{hit.text}" if hit.question else _with_context(hit)
+    return _closest(f"{hit.question}\n{hit.text}" if hit.question else _with_context(hit), asked)
+
+
+def _shown(hit: Hit, asked: Asked) -> str:
+    """What a reader is shown: sentences without their headings, which answer nothing."""
+    return asked.form(
+        _closest("\n".join(part for part in (hit.question, hit.header, hit.text) if part), asked)
+    )
+
+
+def _closest(text: str, asked: Asked) -> list[str]:
     sentences = [text[start:end] for start, end in split_sentences(text)]
     return [sentences[number] for number in asked.closest(sentences)]
 

@@ -16,14 +16,14 @@ from knowledge_base.catalogue import Catalogue
 from knowledge_base.diversity import diversify
 from knowledge_base.embedders import Embedders
 from knowledge_base.errors import CatalogueDamagedError
-from knowledge_base.evidence import SecondLook
+from knowledge_base.evidence import Reader, SecondLook
 from knowledge_base.folding import fold_near_duplicates
 from knowledge_base.indexes import IndexCache
 from knowledge_base.neighbours import with_neighbours
 from knowledge_base.types import Hit
 from vectorstore.base import AS_CALIBRATED, Weights
 from vectorstore.chinese import fold
-from vectorstore.evidence import SentenceEvidence
+from vectorstore.evidence import AnswerabilityEvidence, SentenceEvidence
 from vectorstore.synonyms import Reading, Synonyms
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,8 @@ class Retriever:
     """Searches knowledge bases, each with its own embedder. Safe to be called from several threads at once.
 
     `default_threshold` gives the threshold that the relevance of an embedder's hits is calibrated for,
-    `evidence` what their sentences change about it. `synonyms` are those of the indexes.
+    `evidence` what their sentences change about it and `answerability` what the reader that `reader`
+    gives does then. `synonyms` are those of the indexes.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Retriever:
         embedders: Embedders,
         default_threshold: Callable[[str], float] = lambda _: 0.5,
         evidence: Callable[[str], SentenceEvidence | None] = lambda _: None,
+        answerability: Callable[[str], AnswerabilityEvidence | None] = lambda _: None,
+        reader: Callable[[], Reader | None] = lambda: None,
         synonyms: Synonyms | None = None,
         reranker: Reranker | None = None,
         diversity: float = 0.0,
@@ -85,9 +88,16 @@ class Retriever:
         self._default_threshold = default_threshold
         self._evidence = evidence
         self._synonyms = synonyms or Synonyms.default()
-        self._second_look = SecondLook(synonyms=self._synonyms)
+        self._answerability = answerability
+        self._reader = reader
+        self._second_look = SecondLook(synonyms=self._synonyms, reader=reader)
         self._reranker = reranker
         self._diversity = diversity
+
+    def make_reader(self) -> None:
+        """Make the reader now where new documents' hits need one, so that no question waits for it."""
+        if self._answerability(self._embedders().fingerprint):
+            self._reader()
 
     def search(
         self,
@@ -148,7 +158,8 @@ class Retriever:
                 }
             )
             if evidence:
-                hits = self._second_look(query, hits, vector, embedders[key], evidence)
+                reading = self._answerability(key.embedder)
+                hits = self._second_look(query, hits, vector, embedders[key], evidence, reading)
             found += [hit for hit in hits if hit.score >= least]
             unreadable += missing
         # Ties are broken by age so that the same question always gets the same order.

@@ -1,9 +1,9 @@
 """Writes the encoder as an ONNX graph with 8-bit matrix products, for ONNX Runtime on a CPU.
 
 The graph takes the token ids of one text, `input_ids` of shape (1, tokens), and gives its mean
-pooled unit vector, `embedding` of shape (1, hidden). One text a run: nothing is padded, and as the
-range of the activations is taken over a whole tensor, a text's vector cannot depend on what is
-embedded beside it.
+pooled unit vector, `embedding` of shape (1, hidden), or what a linear head makes of it, `logit` of
+shape (1, 1). One text a run: nothing is padded, and as the range of the activations is taken over a
+whole tensor, what is said of a text cannot depend on what runs beside it.
 
 Weights have one scale for each output and 7 bits, because products of 8-bit unsigned activations
 and 8-bit weights overflow the 16-bit sums of processors without VNNI instructions. Word embeddings
@@ -88,26 +88,52 @@ class _Graph:
         (total,) = self.add("Add", [x, residual])
         return self.add("LayerNormalization", [total, scale, bias], axis=-1, epsilon=weights.epsilon)[0]
 
+    def model(self, output: str, width: int) -> onnx.ModelProto:
+        """What was collected, from `input_ids` to `output` of shape (1, width)."""
+        from onnx import TensorProto, helper
+
+        ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "tokens"])
+        found = helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, width])
+        model = helper.make_model(
+            helper.make_graph(self.nodes, "encoder", [ids], [found], self.constants),
+            opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(_CONTRIB, 1)],
+            producer_name="zhiwen",
+        )
+        model.ir_version = 9
+        return model
+
 
 def build_graph(weights: E5Weights) -> onnx.ModelProto:
     """Give the encoder with mean pooling and normalisation as an ONNX model."""
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     graph = _Graph()
+    (mean,) = graph.add("ReduceMean", [_encoded(graph, weights)], axes=[1], keepdims=0)
+    graph.nodes.append(helper.make_node("LpNormalization", [mean], ["embedding"], axis=1, p=2))
+    return graph.model("embedding", weights.hidden)
+
+
+def build_logit_graph(weights: E5Weights, head: np.ndarray, bias: np.ndarray) -> onnx.ModelProto:
+    """Give the encoder with one number at its end: `head` (1, 2 * hidden) times the states of the
+    first token and their mean, and `bias` (1,)."""
+    from onnx import helper
+
+    graph = _Graph()
+    states = _encoded(graph, weights)
+    (mean,) = graph.add("ReduceMean", [states], axes=[1], keepdims=1)
+    (first,) = graph.add("Gather", [states, graph.constant("first", np.zeros(1, np.int64))], axis=1)
+    (both,) = graph.add("Concat", [first, mean], axis=2)
+    (flat,) = graph.add("Flatten", [both], axis=1)
+    inputs = [flat, graph.constant("head", head.T), graph.constant("head.bias", bias)]
+    graph.nodes.append(helper.make_node("Gemm", inputs, ["logit"]))
+    return graph.model("logit", 1)
+
+
+def _encoded(graph: _Graph, weights: E5Weights) -> str:
     x = _embeddings(graph, weights)
     for layer in range(weights.layers):
         x = _layer(graph, x, f"l{layer}", weights)
-    (mean,) = graph.add("ReduceMean", [x], axes=[1], keepdims=0)
-    graph.nodes.append(helper.make_node("LpNormalization", [mean], ["embedding"], axis=1, p=2))
-    ids = helper.make_tensor_value_info("input_ids", TensorProto.INT64, [1, "tokens"])
-    vector = helper.make_tensor_value_info("embedding", TensorProto.FLOAT, [1, weights.hidden])
-    model = helper.make_model(
-        helper.make_graph(graph.nodes, "encoder", [ids], [vector], graph.constants),
-        opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(_CONTRIB, 1)],
-        producer_name="zhiwen",
-    )
-    model.ir_version = 9
-    return model
+    return x
 
 
 def _embeddings(graph: _Graph, weights: E5Weights) -> str:

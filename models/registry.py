@@ -15,9 +15,10 @@ from models.errors import ModelError, ModelNotFoundError, ModelPackageMissingErr
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from models.answerability import AnswerabilityReader
     from models.embedder import Embedder
 
-__all__ = ["CHAT_MODELS", "ChatModelSpec", "load_chat_model", "load_embedder"]
+__all__ = ["CHAT_MODELS", "ChatModelSpec", "load_answerability_reader", "load_chat_model", "load_embedder"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +49,18 @@ def load_embedder(
         return _langchain_embedder(name, dict(options or {}))
     folder = _hub_folder(name, cache_dir)
     return _folder_embedder(folder, cache_dir=cache_dir, device=device, threads=threads)
+
+
+def load_answerability_reader(cache_dir: Path, *, threads: int | None = None) -> AnswerabilityReader:
+    """Give the reader of question and passage; its model is made when it is missing, and loads at first use.
+
+    Raises `ModelPackageMissingError` where the default embedder's weights are not installed.
+    """
+    from models.answerability import AnswerabilityReader, ensure_answerability_model
+    from models.e5_conversion import ensure_default_model
+
+    base = ensure_default_model(cache_dir)
+    return AnswerabilityReader(ensure_answerability_model(cache_dir, base), base, threads=threads)
 
 
 def load_chat_model(spec: ChatModelSpec, *, cache_dir: Path | None = None) -> BaseChatModel:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vectorstore.errors import IndexFilesError
-from vectorstore.evidence import SentenceEvidence
+from vectorstore.evidence import AnswerabilityEvidence, SentenceEvidence
 from vectorstore.lexical import LexicalParts
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class Calibration:
     """The relevance below which a hit is not shown, unless the user sets another."""
     sentences: SentenceEvidence | None = None
     """What changes a relevance that is unsure, once more is known of the text."""
+    answerability: AnswerabilityEvidence | None = None
+    """What changes one that is unsure even then, once question and text are read together."""
 
     def relevance(self, parts: np.ndarray) -> np.ndarray:
         """Relevance of shape (n,) for parts of shape (n, len(PARTS))."""
@@ -61,7 +63,7 @@ class Calibration:
         weights = {
             name: value * (dense if name == "cosine" else keyword) for name, value in self.weights.items()
         }
-        return replace(self, weights=weights, sentences=None)
+        return replace(self, weights=weights, sentences=None, answerability=None)
 
     def save(self, path: Path) -> None:
         """Write to a JSON file."""
@@ -70,6 +72,7 @@ class Calibration:
             "intercept": self.intercept,
             "threshold": self.threshold,
             "sentences": self.sentences.content() if self.sentences else None,
+            "answerability": self.answerability.content() if self.answerability else None,
         }
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -84,6 +87,9 @@ class Calibration:
                 intercept=float(content["intercept"]),
                 threshold=float(content["threshold"]),
                 sentences=SentenceEvidence.of(found) if (found := content.get("sentences")) else None,
+                answerability=AnswerabilityEvidence.of(read)
+                if (read := content.get("answerability"))
+                else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise IndexFilesError(f"no calibration can be read from {path}: {error}") from error

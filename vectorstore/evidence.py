@@ -1,8 +1,9 @@
-"""A second opinion on hits that the relevance leaves unsure: how near their sentences are to the question.
+"""Second opinions on hits that the relevance leaves unsure: their sentences, and a reader's.
 
 The vector of a passage is about all that it says. A question is answered by one sentence, whose own
 vector is nearer to it than those of the sentences about something else. And a passage that never
-names the book or the law that was asked about seldom answers.
+names the book or the law that was asked about seldom answers. What is still unsure then is read
+together with the question by a cross-encoder.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from vectorstore import lexical, occurrences
 from vectorstore.background import Background
-from vectorstore.chinese import fold
+from vectorstore.chinese import fold, is_han
 from vectorstore.synonyms import Reading, Synonyms
 
 EVIDENCE = ("relevance", "nearest", "second", "cosine", "missing_names")
@@ -27,7 +28,16 @@ UNSURE = (0.05, 0.95)
 """Relevances between which sentences are looked at; beyond, they hardly change what is decided."""
 SENTENCES = 3
 """Sentences of a passage that are looked at: all of them decide no better, and cost three times as much."""
+ANSWERABILITY = ("relevance", "answerability")
+"""The logit of the relevance so far, and that of a reader of question and sentences together."""
+CHARACTERS = 1_000
+"""Of a question, and of the sentences read with it: more than a reader takes of either."""
+LEAST = -3.0
+"""No logit of a reader counts as less: what answers may stand in a sentence that it was not shown."""
+STILL_UNSURE = (0.05, 0.95)
+"""Relevances between which the sentences are read, once the first evidence is in."""
 
+_Kind = TypeVar("_Kind", bound="Evidence")
 _QUOTED = re.compile(r"[《「“『\"]([^》」”』\"]{1,20})[》」”』\"]")
 
 
@@ -35,9 +45,10 @@ _QUOTED = re.compile(r"[《「“『\"]([^》」”』\"]{1,20})[》」”』\"]
 class Asked:
     """What a question looks for in sentences: its terms with their weights, and the names it quotes.
 
-    `read` gives them in the question's words.
+    `question` is folded, and cut where a reader stops; `read` gives folded texts in its words.
     """
 
+    question: str
     terms: Mapping[str, float]
     names: tuple[str, ...]
     read: Reading
@@ -48,7 +59,17 @@ class Asked:
         folded, background = fold(question), Background.default()
         asked = lexical.question(folded, lambda term: background.idf(term, 0, 0))
         terms = {asked.sought(term): weight for term, weight in asked.content.items()}
-        return cls(terms, quoted_names(folded), (synonyms or Synonyms.default()).reading(folded))
+        read = (synonyms or Synonyms.default()).reading(folded)
+        return cls(folded[:CHARACTERS], terms, quoted_names(folded), read)
+
+    @property
+    def chinese(self) -> bool:
+        """Whether there is a Chinese character in the question."""
+        return any(map(is_han, self.question))
+
+    def form(self, sentences: Sequence[str]) -> str:
+        """The sentences as one folded text in the question's words, as the reader takes it."""
+        return self.read(fold("".join(sentences)[:CHARACTERS]))
 
     def closest(self, sentences: Sequence[str]) -> list[int]:
         """The at most `SENTENCES` sentences that hold most of the question, the earlier of equal ones."""
@@ -67,37 +88,64 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SentenceEvidence:
-    """A logistic model over `EVIDENCE`, fitted after the calibration that it is a part of."""
+class Evidence:
+    """A logistic model over some parts, for the relevances between the two edges of `UNSURE`."""
+
+    PARTS: ClassVar[tuple[str, ...]]
+    UNSURE: ClassVar[tuple[float, float]]
 
     weights: Mapping[str, float]
     intercept: float
 
     def wanted(self, relevance: float) -> bool:
         """Whether a hit of that relevance is looked at again; this depends on nothing else."""
-        return UNSURE[0] < relevance < UNSURE[1]
-
-    def relevance(self, first: float, cosine: float, sentences: np.ndarray, missing_names: float) -> float:
-        """The relevance in [0, 1] of a hit from its first one, its cosine and those of its sentences."""
-        parts = evidence_parts(math.log(first / (1.0 - first)), cosine, sentences, missing_names)
-        logit = float(parts @ [self.weights[name] for name in EVIDENCE]) + self.intercept
-        return 1.0 / (1.0 + math.exp(-min(max(logit, -60.0), 60.0)))
+        return self.UNSURE[0] < relevance < self.UNSURE[1]
 
     def content(self) -> dict[str, Any]:
         """What JSON takes."""
         return {"weights": dict(self.weights), "intercept": self.intercept}
 
     @classmethod
-    def of(cls, content: Any) -> SentenceEvidence:
+    def of(cls: type[_Kind], content: Any) -> _Kind:
         """From what `content` gave; a part that it does not know weighs nothing.
 
         Raises `KeyError`, `TypeError` or `ValueError` when it is none.
         """
         weights = dict(content["weights"])
         return cls(
-            weights={name: float(weights.get(name, 0.0)) for name in EVIDENCE},
+            weights={name: float(weights.get(name, 0.0)) for name in cls.PARTS},
             intercept=float(content["intercept"]),
         )
+
+    def _relevance(self, parts: np.ndarray) -> float:
+        logit = float(parts @ [self.weights[name] for name in self.PARTS]) + self.intercept
+        return 1.0 / (1.0 + math.exp(-min(max(logit, -60.0), 60.0)))
+
+
+class SentenceEvidence(Evidence):
+    """Fitted after the calibration that it is a part of."""
+
+    PARTS = EVIDENCE
+    UNSURE = UNSURE
+
+    def relevance(self, first: float, cosine: float, sentences: np.ndarray, missing_names: float) -> float:
+        """The relevance in [0, 1] of a hit from its first one, its cosine and those of its sentences."""
+        return self._relevance(evidence_parts(_logit(first), cosine, sentences, missing_names))
+
+
+class AnswerabilityEvidence(Evidence):
+    """Fitted after the `SentenceEvidence` beside it."""
+
+    PARTS = ANSWERABILITY
+    UNSURE = STILL_UNSURE
+
+    def relevance(self, second: float, answerability: float) -> float:
+        """The relevance in [0, 1] of a hit from the one so far and the reader's logit."""
+        return self._relevance(np.array([_logit(second), max(answerability, LEAST)]))
+
+
+def _logit(relevance: float) -> float:
+    return math.log(relevance / (1.0 - relevance))
 
 
 def evidence_parts(logit: float, cosine: float, sentences: np.ndarray, missing_names: float) -> np.ndarray:

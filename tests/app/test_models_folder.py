@@ -22,6 +22,7 @@ def test_nothing_is_made_again_once_the_models_are_prepared(model_folder: Path, 
     settings = load_settings({"data_dir": tmp_path / "data", "models_dir": models})
     before = {path: path.stat().st_mtime_ns for path in models.rglob("*") if path.is_file()}
     assert any("ocr" in path.parts for path in before)
+    assert any("multilingual-e5-small-answerability" in path.parts for path in before)
 
     service = build_service(settings)
     try:

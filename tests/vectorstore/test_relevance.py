@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from vectorstore.chinese import fold, terms
 from vectorstore.dictionary import WORDS_IN_A_TEXT, Dictionary, is_pair
 from vectorstore.english import stem
 from vectorstore.errors import IndexFilesError
-from vectorstore.evidence import Asked, SentenceEvidence
+from vectorstore.evidence import AnswerabilityEvidence, Asked, SentenceEvidence
 
 share = st.floats(0, 1)
 WEIGHTS = {"relevance": 1.0, "nearest": 2.0, "second": 1.0, "cosine": -2.0, "missing_names": -3.0}
@@ -81,20 +83,50 @@ def test_what_is_looked_at_again() -> None:
     assert Asked.of("怎么办？").missing_names("") == 0.0
 
 
-def test_a_calibration_keeps_what_sentences_change(tmp_path: Path) -> None:
-    evidence = SentenceEvidence(weights=WEIGHTS, intercept=0.5)
+def test_what_a_reader_changes() -> None:
+    evidence = AnswerabilityEvidence(weights={"relevance": 0.5, "answerability": 2.0}, intercept=-1.0)
+    assert [evidence.wanted(relevance) for relevance in (0.05, 0.06, 0.94, 0.95)] == [
+        *(False, True),
+        *(True, False),
+    ]
+    assert evidence.relevance(0.5, 0.5) == pytest.approx(0.5)
+    assert evidence.relevance(0.8, -1.0) == pytest.approx(2 / (2 + np.exp(3)))
+    assert (
+        evidence.relevance(0.8, -9.0) == evidence.relevance(0.8, -2.5) == pytest.approx(2 / (2 + np.exp(6)))
+    )
+
+
+def test_what_is_read() -> None:
+    asked = Asked.of("電腦怎麼報修？")
+    assert asked.question == "电脑怎么报修?" and asked.chinese
+    assert asked.form(["請找 IT。", "電話８０１。"]) == "请找 it。电话801。"
+    assert not Asked.of("Whom to ask?").chinese
+    assert len(Asked.of("问" * 100_000).question) == len(asked.form(["答" * 100_000])) == 1_000
+
+
+def test_a_calibration_keeps_what_sentences_and_reader_change(tmp_path: Path) -> None:
     calibration = Calibration(
-        weights=dict.fromkeys(PARTS, 0.25), intercept=-1.5, threshold=0.4, sentences=evidence
+        weights=dict.fromkeys(PARTS, 0.25),
+        intercept=-1.5,
+        threshold=0.4,
+        sentences=SentenceEvidence(weights=WEIGHTS, intercept=0.5),
+        answerability=AnswerabilityEvidence(weights={"relevance": 0.5, "answerability": 2.0}, intercept=-1.0),
     )
     calibration.save(tmp_path / "c.json")
     assert Calibration.load(tmp_path / "c.json") == calibration
-    assert calibration.weighted(1.0, 0.5).sentences is None
+    weighted = calibration.weighted(1.0, 0.5)
+    assert (weighted.sentences, weighted.answerability) == (None, None)
+    older = json.loads((tmp_path / "c.json").read_text())
+    del older["answerability"]
+    (tmp_path / "c.json").write_text(json.dumps(older))
+    assert Calibration.load(tmp_path / "c.json") == replace(calibration, answerability=None)
 
 
 def test_shipped_files() -> None:
     calibration = Calibration.default()
     assert 0 < calibration.threshold < 1
     assert calibration.sentences is not None and calibration.sentences.weights["nearest"] > 0
+    assert calibration.answerability is not None and calibration.answerability.weights["answerability"] > 0
     assert Calibration.words().sentences is None
     background = Background.default()
     assert (
