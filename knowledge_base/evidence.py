@@ -13,7 +13,7 @@ import numpy as np
 from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from models.embedder import Embedder
-from vectorstore.evidence import AnswerabilityEvidence, Asked, SentenceEvidence
+from vectorstore.evidence import AnswerabilityEvidence, Asked, Looked, SentenceEvidence
 from vectorstore.synonyms import Synonyms
 
 KEPT = 20_000
@@ -67,12 +67,12 @@ class SecondLook:
         if not unsure:
             return list(hits)
         asked = Asked.of(query, self._synonyms)
-        closest = {hit.chunk_id: found for hit in unsure if (found := _sentences(hit, asked))}
+        passages = {hit.chunk_id: _Passage(hit, asked) for hit in unsure}
+        closest = {key: passage.closest for key, passage in passages.items() if passage.closest}
         scores = self._weighed(asked, unsure, closest, vector, embedder, sentences)
         if answerability and asked.chinese:
             doubtful = {key: score for key, score in scores.items() if answerability.wanted(score)}
-            texts = {hit.chunk_id: _shown(hit, asked) for hit in unsure if hit.chunk_id in doubtful}
-            logits = self._read(asked, texts)
+            logits = self._read(asked, {key: passages[key].shown() for key in doubtful})
             scores |= {key: answerability.relevance(doubtful[key], logit) for key, logit in logits.items()}
         return [replace(hit, score=scores.get(hit.chunk_id, hit.score)) for hit in hits]
 
@@ -136,21 +136,20 @@ class _Kept:
         return known
 
 
-def _sentences(hit: Hit, asked: Asked) -> list[str]:
-    """Those sentences of the hit that are close to the question; of a FAQ pair, of its answer too."""
-    return _closest(f"{hit.question}\n{hit.text}" if hit.question else _with_context(hit), asked)
+class _Passage:
+    """A hit's sentences; of a FAQ pair, of its question and its answer."""
 
+    def __init__(self, hit: Hit, asked: Asked) -> None:
+        text = f"{hit.question}\n{hit.text}" if hit.question else _with_context(hit)
+        spans = split_sentences(text)
+        heading = 0 if hit.question else len(" > ".join(hit.heading_path))
+        self._looked = Looked(asked, [text[start:end] for start, end in spans])
+        self._headings = sum(start < heading for start, _ in spans)
+        self.closest = [self._looked.sentences[number] for number in self._looked.closest()]
 
-def _shown(hit: Hit, asked: Asked) -> str:
-    """What a reader is shown: sentences without their headings, which answer nothing."""
-    return asked.form(
-        _closest("\n".join(part for part in (hit.question, hit.header, hit.text) if part), asked)
-    )
-
-
-def _closest(text: str, asked: Asked) -> list[str]:
-    sentences = [text[start:end] for start, end in split_sentences(text)]
-    return [sentences[number] for number in asked.closest(sentences)]
+    def shown(self) -> str:
+        """What a reader is shown: the closest sentences, without headings, which answer nothing."""
+        return self._looked.shown(self._headings)
 
 
 def _with_context(hit: Hit) -> str:

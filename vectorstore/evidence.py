@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -67,17 +68,9 @@ class Asked:
         """Whether there is a Chinese character in the question."""
         return any(map(is_han, self.question))
 
-    def form(self, sentences: Sequence[str]) -> str:
-        """The sentences as one folded text in the question's words, as the reader takes it."""
-        return self.read(fold("".join(sentences)[:CHARACTERS]))
-
     def closest(self, sentences: Sequence[str]) -> list[int]:
         """The at most `SENTENCES` sentences that hold most of the question, the earlier of equal ones."""
-        if len(sentences) <= SENTENCES:
-            return list(range(len(sentences)))
-        found = occurrences.find(list(self.terms), [self.read(fold(sentence)) for sentence in sentences])
-        weights = found.present(len(self.terms)) @ np.array(list(self.terms.values()))
-        return sorted(np.argsort(-weights, kind="stable")[:SENTENCES].tolist())
+        return Looked(self, sentences).closest()
 
     def missing_names(self, text: str) -> float:
         """The share of the quoted names that a text lacks, 0 for a question that quotes none."""
@@ -85,6 +78,36 @@ class Asked:
             return 0.0
         folded = fold(text)
         return sum(name not in folded for name in self.names) / len(self.names)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Sentences of a text as a question looks at them; they are folded and weighed once, if at all."""
+
+    asked: Asked
+    sentences: Sequence[str]
+
+    @cached_property
+    def forms(self) -> list[str]:
+        """The sentences folded and in the question's words."""
+        return [self.asked.read(fold(sentence[:CHARACTERS])) for sentence in self.sentences]
+
+    @cached_property
+    def _weights(self) -> np.ndarray:
+        found = occurrences.find(list(self.asked.terms), self.forms)
+        weights: np.ndarray = found.present(len(self.asked.terms)) @ np.array([*self.asked.terms.values()])
+        return weights
+
+    def closest(self, first: int = 0) -> list[int]:
+        """The at most `SENTENCES` from `first` on with most of the question, the earlier of equal ones."""
+        if len(self.sentences) <= first + SENTENCES:
+            return list(range(first, len(self.sentences)))
+        most = np.argsort(-self._weights[first:], kind="stable")[:SENTENCES]
+        return sorted((first + most).tolist())
+
+    def shown(self, first: int = 0) -> str:
+        """The closest from `first` on as one text, as a reader takes it."""
+        return "".join(self.forms[number] for number in self.closest(first))[:CHARACTERS]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

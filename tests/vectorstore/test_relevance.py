@@ -16,7 +16,7 @@ from vectorstore.chinese import fold, terms
 from vectorstore.dictionary import WORDS_IN_A_TEXT, Dictionary, is_pair
 from vectorstore.english import stem
 from vectorstore.errors import IndexFilesError
-from vectorstore.evidence import AnswerabilityEvidence, Asked, SentenceEvidence
+from vectorstore.evidence import AnswerabilityEvidence, Asked, Looked, SentenceEvidence
 
 share = st.floats(0, 1)
 WEIGHTS = {"relevance": 1.0, "nearest": 2.0, "second": 1.0, "cosine": -2.0, "missing_names": -3.0}
@@ -92,16 +92,18 @@ def test_what_a_reader_changes() -> None:
     assert evidence.relevance(0.5, 0.5) == pytest.approx(0.5)
     assert evidence.relevance(0.8, -1.0) == pytest.approx(2 / (2 + np.exp(3)))
     assert (
-        evidence.relevance(0.8, -9.0) == evidence.relevance(0.8, -2.5) == pytest.approx(2 / (2 + np.exp(6)))
+        evidence.relevance(0.8, -9.0) == evidence.relevance(0.8, -3.0) == pytest.approx(2 / (2 + np.exp(7)))
     )
 
 
 def test_what_is_read() -> None:
     asked = Asked.of("電腦怎麼報修？")
     assert asked.question == "电脑怎么报修?" and asked.chinese
-    assert asked.form(["請找 IT。", "電話８０１。"]) == "请找 it。电话801。"
+    looked = Looked(asked, ["電腦。", "請找 IT。", "電腦。", "電話８０１。", "報修電腦。"])
+    assert (looked.closest(), looked.closest(1), looked.closest(3)) == ([0, 2, 4], [2, 3, 4], [3, 4])
+    assert looked.shown(1) == "电脑。电话801。报修电脑。"
     assert not Asked.of("Whom to ask?").chinese
-    assert len(Asked.of("问" * 100_000).question) == len(asked.form(["答" * 100_000])) == 1_000
+    assert len(Asked.of("问" * 100_000).question) == len(Looked(asked, ["答" * 100_000]).shown()) == 1_000
 
 
 def test_a_calibration_keeps_what_sentences_and_reader_change(tmp_path: Path) -> None:
