@@ -11,6 +11,7 @@ import pytest
 import app.composition
 from models.errors import ModelPackageMissingError
 from tests.app.conftest import MakeService
+from vectorstore.calibration import Calibration
 from vectorstore.chinese import fold
 
 pytestmark = pytest.mark.model
@@ -51,7 +52,7 @@ def test_the_reader_decides_about_what_is_unsure(make_service: MakeService, read
     for reader.logit in (-20.0, 0.0, 20.0):
         scores.append(_score(make_service))
     assert reader.read and set(reader.read) == {fold(TEXT.decode())}
-    assert scores[0] < 0.01 < scores[1] < 0.99 < scores[2]
+    assert scores[0] < Calibration.default().threshold < scores[1] < 0.99 < scores[2]
 
 
 def test_it_can_be_switched_off(make_service: MakeService, reader: _Reader) -> None:
