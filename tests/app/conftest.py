@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from app.http.application import create_app
 from app.service import Service
 from app.settings import load_settings
 from loaders.isolation import IsolatedParser
+from models.answerability import AnswerabilityReader
 from models.embedder import Embedder
-from models.registry import load_embedder
+from models.registry import load_answerability_reader, load_embedder
 from tests.app.live import serving
 from tests.catalogues import lay_empty_catalogue
 
@@ -62,7 +64,7 @@ class _SharedParser(IsolatedParser):
 def embedder(model_folder: Path) -> Iterator[Embedder]:
     """The default embedder, loaded once.
 
-    Every service made in this process takes it, and the same processes that read files.
+    Every service made in this process takes it, the same reader, and the same processes that read files.
     """
     loaded = load_embedder("default", cache_dir=model_folder, device="cpu", threads=2)
     parsers: dict[bool, _SharedParser] = {}
@@ -72,8 +74,13 @@ def embedder(model_folder: Path) -> Iterator[Embedder]:
             parsers[bool(ocr)] = _SharedParser(*ocr, **options)
         return parsers[bool(ocr)]
 
+    @cache
+    def reader() -> AnswerabilityReader:
+        return load_answerability_reader(model_folder, threads=2)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(app.composition, "load_embedder", lambda name, **options: loaded)
+        patch.setattr(app.composition, "load_answerability_reader", lambda *_, **__: reader())
         patch.setattr(app.file_parser, "IsolatedParser", shared)
         yield loaded
     for parser in parsers.values():
