@@ -72,7 +72,8 @@ class SecondLook:
         scores = self._weighed(asked, unsure, closest, vector, embedder, sentences)
         if answerability and asked.chinese:
             doubtful = {key: score for key, score in scores.items() if answerability.wanted(score)}
-            logits = self._read(asked, {key: passages[key].shown() for key in doubtful})
+            texts = {key: text for key in doubtful if (text := passages[key].shown())}
+            logits = self._read(asked, texts)
             scores |= {key: answerability.relevance(doubtful[key], logit) for key, logit in logits.items()}
         return [replace(hit, score=scores.get(hit.chunk_id, hit.score)) for hit in hits]
 

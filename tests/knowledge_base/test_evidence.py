@@ -176,6 +176,11 @@ def test_headings_are_not_read() -> None:
     row = _hit(1, 0.5, "张三 | 25日", header="姓名 | 报销截止", heading_path=("报销单据", "截止"))
     SecondLook(reader=lambda: reader)(QUERY, [row], embedder.encode_query(QUERY), embedder, KEEPING, READ)
     assert reader.read == [(QUERY, "姓名 | 报销截止张三 | 25日")]
+    empty = _hit(2, 0.5, "", heading_path=("报销单据", "截止"))
+    assert SecondLook(reader=lambda: reader)(
+        QUERY, [empty], embedder.encode_query(QUERY), embedder, KEEPING, READ
+    ) == [empty]
+    assert len(reader.read) == 1
 
 
 def test_what_the_sentences_decide_is_not_read() -> None:
