@@ -118,9 +118,7 @@ def build_service(
     @cache_results
     def reader() -> AnswerabilityReader | None:
         try:
-            made = load_answerability_reader(cache, threads=settings.embedder.threads)
-            made.load()
-            return made
+            return load_answerability_reader(cache, threads=settings.embedder.threads)
         except (ModelError, OSError) as error:  # weights that are not installed, a full disk
             logger.warning("passages that stay unsure are not read with the question: %s", error)
             return None

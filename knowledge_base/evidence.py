@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -13,8 +14,11 @@ import numpy as np
 from knowledge_base.types import Hit
 from loaders.sentences import split_sentences
 from models.embedder import Embedder
+from models.errors import ModelError
 from vectorstore.evidence import AnswerabilityEvidence, Asked, Looked, SentenceEvidence
 from vectorstore.synonyms import Synonyms
+
+logger = logging.getLogger(__name__)
 
 KEPT = 20_000
 """Sentences whose vectors are kept, about 30 MB of 384 dimensions, and pairs whose logits are."""
@@ -101,14 +105,18 @@ class SecondLook:
         return scores
 
     def _read(self, asked: Asked, texts: dict[int, str]) -> dict[int, float]:
-        """The reader's logit of each text; empty where there is no reader."""
+        """The reader's logit of each text; empty where there is no reader, or none that can be loaded."""
         if not texts or (reader := self._reader()) is None:
             return {}
         question = asked.question
-        logits = self._logits.get(
-            list(dict.fromkeys((question, text) for text in texts.values())),
-            lambda unknown: reader.logits(question, [text for _, text in unknown]),
-        )
+        try:
+            logits = self._logits.get(
+                list(dict.fromkeys((question, text) for text in texts.values())),
+                lambda unknown: reader.logits(question, [text for _, text in unknown]),
+            )
+        except ModelError as error:
+            logger.warning("passages that stay unsure are not read with the question: %s", error)
+            return {}
         return {key: float(logits[question, text]) for key, text in texts.items()}
 
 

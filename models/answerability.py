@@ -45,10 +45,6 @@ class AnswerabilityReader:
     def __init__(self, folder: Path, base: Path, *, threads: int | None = None) -> None:
         self._model = OnnxTexts(folder / ONNX_FILE, base, threads=threads)
 
-    def load(self) -> None:
-        """Load the model now, so that the first use does not wait for it. Raises `ModelError`."""
-        self._model.load()
-
     def logits(self, question: str, passages: Sequence[str]) -> np.ndarray:
         """Of each passage, float32 of shape (len(passages),): the higher, the likelier it answers.
 

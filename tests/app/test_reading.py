@@ -24,9 +24,6 @@ class _Reader:
         self.read: list[str] = []
         self.logit = 0.0
 
-    def load(self) -> None:
-        pass
-
     def logits(self, question: str, passages: Sequence[str]) -> np.ndarray:
         self.read += passages
         return np.full(len(passages), self.logit, np.float32)

@@ -12,6 +12,7 @@ import pytest
 from knowledge_base.evidence import SecondLook
 from knowledge_base.retrieval import Retriever
 from knowledge_base.types import Hit
+from models.errors import ModelError
 from tests.knowledge_base.doubles import BigramEmbedder, Home
 from vectorstore.evidence import EVIDENCE, AnswerabilityEvidence, SentenceEvidence
 from vectorstore.synonyms import Synonyms
@@ -205,6 +206,20 @@ def test_without_a_reader_the_sentences_decide() -> None:
     embedder = BigramEmbedder()
     hits = [_hit(1, 0.5, "报销单据二十五日截止。")]
     assert SecondLook()(QUERY, hits, embedder.encode_query(QUERY), embedder, KEEPING, READ) == hits
+
+
+def test_a_reader_that_cannot_be_loaded_leaves_what_the_sentences_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Damaged(_Reader):
+        def logits(self, question: str, passages: Sequence[str]) -> np.ndarray:
+            raise ModelError("the model in /models/reader cannot be loaded")
+
+    embedder = BigramEmbedder()
+    hits = [_hit(1, 0.5, "报销单据二十五日截止。")]
+    look = SecondLook(reader=Damaged)
+    assert look(QUERY, hits, embedder.encode_query(QUERY), embedder, KEEPING, READ) == hits
+    assert "/models/reader" in caplog.text
 
 
 def test_texts_are_read_in_the_words_of_the_question() -> None:
